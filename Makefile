@@ -1,0 +1,41 @@
+# make course | make test | make lab | make bench      (Windows, conda: see README.md)
+PYTHON ?= python3
+COHORT ?= phantom
+ROOT ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: setup course test lab bench notebooks clean
+
+setup: $(READY)
+
+# The virtual environment holds exactly what the lock says; it is made again when the lock changes.
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { echo "Python 3.11 or 3.12 is needed, $(PYTHON) is another: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Setting up $(VENV) from requirements.lock; the first time this takes some minutes ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $(READY)
+
+course: setup
+	@$(RUN) -m util.course --cohort "$(COHORT)" --root "$(ROOT)"
+
+test: setup
+	@$(RUN) -m ruff check .
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m pytest
+
+lab: setup
+	@$(RUN) -m jupyter lab notebooks/01_explore_and_leaks.ipynb
+
+bench: setup
+	@$(RUN) -m tests.bench
+
+# For maintainers: put freshly executed outputs (phantom cohort) into notebooks/.
+notebooks: setup
+	@$(RUN) -m util.course --save
+
+clean:
+	rm -rf build $(VENV)

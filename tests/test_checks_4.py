@@ -1,0 +1,133 @@
+"""The checks of notebook 4: every right way passes, every known wrong answer meets its own hint."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from util import evaluation
+from util.checks import CheckFailed
+from util.checks.evaluation import check_auc, check_ppv, check_threshold
+
+
+def pairs(y, score, tie=0.5):
+    positive, negative = score[y == 1], score[y == 0]
+    return [1 if p > n else tie if p == n else 0 for p in positive for n in negative]
+
+
+def midpoint(y, score, wanted):
+    """Halfway between the best threshold and the next score below it: calls the same films."""
+    best = evaluation.threshold_for_sensitivity(y, score, wanted)
+    below = score[score < best]
+    return (best + below.max()) / 2 if len(below) else best - 1
+
+
+def from_curve(y, score, wanted):
+    _, tpr, thresholds = evaluation.roc_curve(y, score)
+    return thresholds[tpr >= wanted].max()
+
+
+def by_odds(sensitivity, specificity, prevalence):
+    odds = prevalence / (1 - prevalence) * sensitivity / (1 - specificity)
+    return odds / (1 + odds)
+
+
+def by_table(sensitivity, specificity, prevalence):
+    ill, healthy = 1e6 * prevalence, 1e6 * (1 - prevalence)
+    return ill * sensitivity / (ill * sensitivity + healthy * (1 - specificity))
+
+
+def area_by_grid(y, score):
+    """Right for probabilities, blind to logits: thresholds from 0 to 1."""
+    grid = np.linspace(1.005, -0.005, 102)
+    points = [((score[y == 0] >= t).mean(), (score[y == 1] >= t).mean()) for t in grid]
+    fpr, tpr = np.transpose(points)
+    return np.trapezoid(tpr, fpr)
+
+
+RIGHT = [
+    (check_auc, evaluation.auc),
+    (check_auc, lambda y, s: np.mean(pairs(y, s))),
+    (check_auc, roc_auc_score),
+    (check_auc, lambda y, s: np.trapezoid(*evaluation.roc_curve(y, s)[1::-1])),
+    (check_threshold, evaluation.threshold_for_sensitivity),
+    (check_threshold, midpoint),
+    (check_threshold, from_curve),
+    (check_threshold, lambda y, s, w: np.sort(s[y == 1])[::-1][int(np.ceil(np.round(w * sum(y), 9))) - 1]),
+    (check_threshold, lambda y, s, w: np.quantile(s[y == 1], 1 - w, method="inverted_cdf") - 1e-9 if w == 1
+     else from_curve(y, s, w)),
+    (check_ppv, evaluation.ppv_at_prevalence),
+    (check_ppv, by_odds),
+    (check_ppv, by_table),
+]  # fmt: skip
+
+WRONG = [
+    (check_auc, lambda y, s: np.mean(pairs(y, s, tie=0)), "here nothing"),
+    (check_auc, lambda y, s: np.mean(pairs(y, s, tie=1)), "here one"),
+    (check_auc, lambda y, s: np.sum(pairs(y, s, tie=0)) / np.sum(np.array(pairs(y, s)) != 0.5), "left out"),
+    (check_auc, lambda y, s: 1 - evaluation.auc(y, s), "NEGATIVE film scores higher"),
+    (check_auc, lambda y, s: np.sum(pairs(y, s)), "divide by how many pairs"),
+    (check_auc, lambda y, s: np.sum(pairs(y, s, tie=0)), "divide by how many there are"),
+    (check_auc, lambda y, s: np.sum(pairs(y, s)) / len(y) ** 2, "all pairs of films"),
+    (check_auc, lambda y, s: np.sum(pairs(y, s)) / (len(y) * (len(y) - 1) / 2), "all pairs of films"),
+    (check_auc, lambda y, s: np.sum(pairs(y, s)) / len(y), "number of films"),
+    (check_auc, lambda y, s: np.mean((s >= 0.5) == y), "accuracy"),
+    (check_auc, lambda y, s: evaluation.placements(y, s)[0], "for each positive film"),
+    (check_auc, lambda y, s: s[y == 1].mean() - s[y == 0].mean(), "difference of the mean scores"),
+    (check_auc, lambda y, s: 0.99, "each positive film with each negative one"),
+    (check_auc, area_by_grid, "stretched"),
+    (check_auc, lambda y, s: None, "returns nothing"),
+    (check_auc, ..., "A function is asked for"),
+    (check_threshold, lambda y, s, w: np.quantile(s[y == 1], w), "wrong end"),
+    (check_threshold, lambda y, s, w: np.quantile(s[y == 0], w), "specificity"),
+    (check_threshold, lambda y, s, w: np.quantile(s, 1 - w), "quantile of all films"),
+    (check_threshold, lambda y, s, w: np.quantile(s, w), "quantile of all films"),
+    (check_threshold, lambda y, s, w: w, "wanted share itself"),
+    (check_threshold, lambda y, s, w: np.nan, "stop ON"),
+    (check_threshold, lambda y, s, w: 1 - w, "wanted share itself"),
+    (check_threshold, lambda y, s, w: np.sort(s[y == 1])[::-1][int(w * sum(y)) - 2], "stop ON"),
+    (check_threshold, lambda y, s, w: s[y == 1].max() + 1, "stop ON"),
+    (check_threshold, lambda y, s, w: s.min(), "HIGHEST"),
+    (check_threshold, lambda y, s, w: s[y == 1].min(), "more than needed"),
+    (check_threshold, lambda y, s, w: evaluation.roc_curve(y, s), "One threshold is asked for"),
+    (check_threshold, lambda y, s, w: s, "One threshold is asked for"),
+    (check_ppv, lambda se, sp, p: se, "sensitivity, the share of positives among the ILL"),
+    (check_ppv, lambda se, sp, p: sp, "This is the specificity"),
+    (check_ppv, lambda se, sp, p: se / (se + 1 - sp), "one half only"),
+    (check_ppv, lambda se, sp, p: se * p, "share of ALL films"),
+    (check_ppv, lambda se, sp, p: se * p / (se * p + 1 - sp), "from the healthy only"),
+    (check_ppv, lambda se, sp, p: 0.5 * se / (0.5 * se + 0.5 * (1 - sp)), "one half only"),
+    (check_ppv, lambda se, sp, p: se * p / (se * p + sp * (1 - p)), "false alarms are 1 - specificity"),
+    (check_ppv, lambda se, sp, p: sp * (1 - p) / (sp * (1 - p) + (1 - se) * p), "NPV"),
+    (check_ppv, lambda se, sp, p: se * p + sp * (1 - p), "accuracy"),
+    (check_ppv, lambda se, sp, p: 1 - by_odds(se, sp, p), "FALSE alarms"),
+    (check_ppv, lambda se, sp, p: se * p + (1 - sp) * (1 - p), "share of films called positive"),
+    (check_ppv, lambda se, sp, p: by_odds(se, sp, p) / (1 - by_odds(se, sp, p)), "odds"),
+    (check_ppv, lambda se, sp, p: 0.123, "Which share of the alarms is true"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_right_answers_pass(check, answer, capsys):
+    check(answer)
+    assert capsys.readouterr().out.startswith("Right: ")
+
+
+@pytest.mark.parametrize(("check", "answer", "hint"), WRONG)
+def test_wrong_answers_meet_their_hint(check, answer, hint):
+    with pytest.raises(CheckFailed, match=hint):
+        check(answer)
+
+
+@pytest.mark.parametrize("check", [check_auc, check_threshold, check_ppv])
+def test_an_open_exercise_is_said_to_be_open(check):
+    def unsolved(*_):
+        raise NotImplementedError
+
+    with pytest.raises(CheckFailed, match="still open"):
+        check(unsolved)
+
+
+def test_the_examples_are_exact():
+    """The threshold check rounds (1 - wanted) * 20 positives: its shares must be whole films."""
+    for wanted in (0.8, 0.55, 1.0):
+        assert (1 - wanted) * 20 == pytest.approx(round((1 - wanted) * 20), abs=1e-9)

@@ -1,0 +1,109 @@
+"""util.leakage: shared patients against a double loop, the split against its definition."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from util.errors import CourseError
+from util.leakage import patient_overlap, split_by_patient
+
+FRACTIONS = {"train": 0.7, "valid": 0.1, "test": 0.2}
+ids = st.lists(st.integers(1, 30), max_size=40)
+
+
+def films(patients, **more):
+    return pd.DataFrame({"PatientId": patients, **more})
+
+
+@given(ids, ids)
+def test_overlap_is_what_a_double_loop_finds(a, b):
+    expected = sorted({p for p in a for q in b if p == q})
+    assert patient_overlap(films(a), films(b)).tolist() == expected
+
+
+@given(ids, ids)
+def test_overlap_does_not_depend_on_the_order_of_tables_or_rows(a, b):
+    assert np.array_equal(patient_overlap(films(a), films(b)), patient_overlap(films(b[::-1]), films(a)))
+
+
+def test_overlap_of_text_ids():
+    assert patient_overlap(films(["0003", "0007"]), films(["0007", "0007"])).tolist() == ["0007"]
+
+
+def test_overlap_refuses_ids_that_could_never_meet():
+    with pytest.raises(CourseError, match="the same way in both"):
+        patient_overlap(films([3, 4]), films(["00000003"]))
+
+
+@pytest.mark.parametrize("bad", [pd.DataFrame({"Patient": [1]}), films([1, None]), films(["3", None])])
+def test_incomplete_patients_are_refused(bad):
+    with pytest.raises(CourseError, match="PatientId"):
+        patient_overlap(films([1]), bad)
+    with pytest.raises(CourseError, match="PatientId"):
+        split_by_patient(bad, FRACTIONS, seed=0)
+
+
+cohorts = st.lists(st.integers(1, 8), min_size=40, max_size=90).map(
+    lambda sizes: films(np.repeat(1000 + np.arange(len(sizes)), sizes))
+)
+
+
+@given(cohorts, st.integers(0, 2**32 - 1))
+def test_split_keeps_patients_together_and_shares_within_one_patient(table, seed):
+    split = split_by_patient(table, FRACTIONS, seed)
+    assert split.index.equals(table.index) and split.name == "Split"
+    assert (split.groupby(table["PatientId"]).nunique() == 1).all()
+    largest = table["PatientId"].value_counts().max()
+    for name, share in FRACTIONS.items():
+        assert abs((split == name).sum() - share * len(table)) <= largest
+
+
+@given(cohorts, st.integers(0, 999))
+def test_split_does_not_depend_on_the_order_of_rows(table, seed):
+    shuffled = table.sample(frac=1, random_state=seed)
+    pd.testing.assert_series_equal(
+        split_by_patient(shuffled, FRACTIONS, seed).loc[table.index], split_by_patient(table, FRACTIONS, seed)
+    )
+
+
+def test_split_depends_on_the_seed_and_only_on_it():
+    table = films(np.repeat(np.arange(60), 2))
+    first = split_by_patient(table, FRACTIONS, 1)
+    assert first.equals(split_by_patient(table, FRACTIONS, 1))
+    assert not first.equals(split_by_patient(table, FRACTIONS, 2))
+
+
+def test_every_patient_is_as_likely_to_be_tested():
+    """With 10 patients of one film and a share of .2, each is in the test split in 1 of 5 seeds."""
+    table = films(np.arange(10))
+    seeds = 800
+    tested = sum((split_by_patient(table, {"train": 0.8, "test": 0.2}, seed) == "test") for seed in range(seeds))
+    assert tested.sum() == 2 * seeds  # exactly 2 of 10 films each time
+    assert (abs(tested - 0.2 * seeds) < 5 * np.sqrt(seeds * 0.2 * 0.8)).all()
+
+
+def test_split_is_frozen():
+    """Recipe: 8 patients of 1, 2, 1, 2 ... films, halves, seed 0."""
+    table = films(np.repeat(np.arange(8), [1, 2] * 4))
+    split = split_by_patient(table, {"a": 0.5, "b": 0.5}, 0)
+    assert "".join(split) == "bbbaaaaaaabb"
+
+
+def test_a_share_of_zero_gets_no_film():
+    table = films(np.arange(20))
+    assert set(split_by_patient(table, {"none": 0, "train": 0.5, "test": 0.5}, 0)) == {"train", "test"}
+
+
+@pytest.mark.parametrize("bad", [{}, {"train": 0.8}, {"train": 1.2, "test": -0.2}, {"train": 80, "test": 20}])
+def test_fractions_must_be_shares_of_one(bad):
+    with pytest.raises(CourseError, match="together 1"):
+        split_by_patient(films(np.arange(20)), bad, seed=0)
+
+
+def test_a_split_without_patients_is_refused():
+    with pytest.raises(CourseError, match="'valid'"):
+        split_by_patient(films([1, 1, 1, 2, 2]), FRACTIONS, seed=0)
+    with pytest.raises(CourseError, match="too few"):
+        split_by_patient(films([]), FRACTIONS, seed=0)

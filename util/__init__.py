@@ -1,0 +1,1 @@
+"""The shared package of the course: each module mirrors what a notebook teaches."""

@@ -1,0 +1,107 @@
+"""From a film on disk to what a network reads: decode, resize, standardise."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from util.errors import CourseError
+
+
+def read_film(path):
+    """Read one film as NIH distributes it, or as the phantom writes it.
+
+    Parameters
+    ----------
+    path : str or Path of a PNG or JPEG file: 8-bit gray, 16-bit gray, palette, RGB or RGBA
+
+    Returns
+    -------
+    uint8 array (h, w), 0 black to 255 white. 16-bit films are divided by 257, colours turned to luma.
+
+    Raises
+    ------
+    CourseError : the file is missing, is no image, or is cut short.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            image.load()
+            if image.mode in ("I;16", "I;16B", "I"):
+                return (np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 257).astype(np.uint8)
+            return np.asarray(image.convert("L"))
+    except FileNotFoundError:
+        raise CourseError(f"No film at {path}: check the name, or fetch the film again.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise CourseError(
+            f"The film {path.name} cannot be read ({_reason(path, error)}): fetch it again or remove it from {path.parent}."
+        ) from None
+
+
+def _reason(path, error):
+    """Say what is wrong with a file that Pillow refuses, in words a user can act on."""
+    if path.is_dir():
+        return "it is a folder"
+    head = path.read_bytes()[:512]
+    if not head:
+        return "it is empty"
+    if not head.startswith((b"\x89PNG", b"\xff\xd8")):
+        text = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
+        return "it holds text, not an image" if text else "it is neither PNG nor JPEG"
+    return "it is damaged or cut short"
+
+
+def film_shape(path):
+    """(height, width) of a film in pixels, from the head of the file; the pixels are not read."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, SyntaxError, ValueError):
+        read_film(path)  # says in a sentence what is wrong
+        raise
+
+
+def resize(film, size):
+    """Shrink or enlarge a film to (size, size), averaging over what each new pixel covers.
+
+    Taking the nearest pixel instead would alias: ribs and lines turn into patterns that are not there.
+
+    Parameters
+    ----------
+    film : uint8 array (h, w)
+    size : int, pixels
+
+    Returns
+    -------
+    float32 array (size, size), 0 to 255
+    """
+    if film.shape == (size, size):
+        return film.astype(np.float32)
+    image = Image.fromarray(film.astype(np.float32))
+    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a film goes through before a certain network: part of its weights, never chosen apart from them.
+
+    Parameters
+    ----------
+    size : int, pixels of the square input
+    mean, std : float, gray levels (0 to 255) of the *training* films; the same for every film
+    """
+
+    size: int
+    mean: float
+    std: float
+
+    def __call__(self, film):
+        """uint8 (h, w) -> float32 (size, size, 3), standardised, the gray channel three times."""
+        film = np.asarray(film)
+        if film.ndim != 2 or film.dtype != np.uint8:
+            raise CourseError(
+                f"A film is a 2-D array of uint8, here {film.ndim}-D of {film.dtype}: read it with cohort.read(name)."
+            )
+        standardised = (resize(film, self.size) - np.float32(self.mean)) / np.float32(self.std)
+        return np.repeat(standardised[..., None], 3, axis=-1)

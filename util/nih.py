@@ -1,0 +1,167 @@
+"""ChestX-ray14's own files as NIH distributes them: label table, box list, split lists, folders of films.
+
+Wang et al., ChestX-ray8, CVPR 2017 (arXiv 1705.02315); https://nihcc.app.box.com/v/ChestXray-NIHCC
+"""
+
+import hashlib
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from util.errors import CourseError
+from util.findings import FINDINGS
+from util.images import film_shape
+
+LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv", "labels.csv")
+BOX_FILES = ("BBox_List_2017.csv", "boxes.csv")
+PACKINGS = ("", ".gz", ".zip")
+COLUMNS = {
+    "Image Index": "Image",
+    "Patient ID": "PatientId",
+    "Follow-up #": "FollowUp",
+    "Patient Age": "Age",
+    "Patient Gender": "Sex",
+    "View Position": "View",
+}
+BOX_PIXELS = 1024  # NIH gives its boxes in films of 1024 x 1024 pixels
+OLDEST = 120  # the first label file holds ages up to 414
+
+
+def find_file(root, names):
+    """First of `names` in the folder `root`, plain, .gz or .zip, or None."""
+    return next((root / (n + p) for n in names for p in PACKINGS if (root / (n + p)).is_file()), None)
+
+
+def _read_table(path, **options):
+    try:
+        return pd.read_csv(path, **options)
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise CourseError(f"The table {path} cannot be read ({reason}): fetch it again from NIH.") from None
+
+
+def read_labels(path):
+    """Read a label file of ChestX-ray14, either version, plain, gzip or zip.
+
+    Parameters
+    ----------
+    path : str or Path, such as Data_Entry_2017_v2020.csv.gz
+
+    Returns
+    -------
+    DataFrame, one row per film in the file's order: Image, PatientId, FollowUp, Age (years, NaN where the file
+    says more than 120), Sex, View, and the 14 findings as 0/1 (int8) in the order of FINDINGS
+
+    Raises
+    ------
+    CourseError : a column is missing, a finding is unknown, a film stands twice, an age is negative or no number.
+    """
+    path = Path(path)
+    table = _read_table(path, dtype=str, keep_default_na=False)
+    absent = [column for column in (*COLUMNS, "Finding Labels") if column not in table]
+    if absent:
+        raise CourseError(f"{path} has no column {', '.join(absent)}: is it NIH's Data_Entry_2017 file?")
+    films = table[list(COLUMNS)].rename(columns=COLUMNS)
+    twice = films["Image"][films["Image"].duplicated()]
+    if len(twice):
+        raise CourseError(f"{path} lists the film {twice.iloc[0]} twice: keep one of its rows.")
+    for column in ("PatientId", "FollowUp", "Age"):
+        films[column] = _numbers(films, column, path)
+    films[["PatientId", "FollowUp"]] = films[["PatientId", "FollowUp"]].astype(int)
+    films.loc[films["Age"] > OLDEST, "Age"] = np.nan
+    return pd.concat([films, _findings(table["Finding Labels"], path)], axis=1)
+
+
+def _numbers(films, column, path):
+    text = films[column].str.removesuffix("Y") if column == "Age" else films[column]  # '058Y' in early copies
+    numbers = pd.to_numeric(text, errors="coerce")
+    bad = ~(numbers >= 0)
+    if bad.any():
+        row = films[bad].iloc[0]
+        raise CourseError(
+            f"{path}: the film {row['Image']} has {column} {row[column]!r}, not a number from 0 up: correct that row."
+        )
+    return numbers
+
+
+def _findings(labels, path):
+    """0/1 table of the 14 findings from 'Effusion|Mass' strings; few distinct strings, so each is parsed once."""
+    codes, distinct = pd.factorize(labels)
+    known = {finding: column for column, finding in enumerate(FINDINGS)}
+    rows = np.zeros((len(distinct), len(FINDINGS)), np.int8)
+    for row, text in zip(rows, distinct, strict=True):
+        for finding in text.split("|"):
+            if finding in known:
+                row[known[finding]] = 1
+            elif finding != "No Finding":
+                raise CourseError(f"{path}: unknown finding {finding!r}; known are {', '.join(FINDINGS)}.")
+    return pd.DataFrame(rows[codes], columns=list(FINDINGS), index=labels.index)
+
+
+def find_films(root):
+    """Paths of the films under `root`, by name: images/, images_001/images/ to images_012/images/, or root itself."""
+    folders = [root, root / "images", *sorted(root.glob("images_0*")), *sorted(root.glob("images_0*/images"))]
+    return {
+        path.name: path
+        for folder in folders
+        if folder.is_dir()
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() == ".png"
+    }
+
+
+def read_boxes(path, paths):
+    """Read NIH's box list, scaled to the films on disk.
+
+    Parameters
+    ----------
+    path : str or Path of BBox_List_2017.csv, plain, gzip or zip (header of nine fields, rows of six) or a table of six
+    paths : dict, film name -> Path; boxes of other films are left out
+
+    Returns
+    -------
+    DataFrame: Image, finding, x, y, w, h in pixels of the film as read (float)
+    """
+    rows = _read_table(path, header=None, skiprows=1, usecols=range(6), dtype={0: str, 1: str})
+    rows.columns = ["Image", "finding", "x", "y", "w", "h"]
+    rows["finding"] = rows["finding"].replace({"Infiltrate": "Infiltration"})  # the box list's own word
+    unknown = set(rows["finding"]) - set(FINDINGS)
+    if unknown:
+        raise CourseError(f"{path}: unknown finding {sorted(unknown)[0]!r}; known are {', '.join(FINDINGS)}.")
+    rows = rows[rows["Image"].isin(paths)].reset_index(drop=True)
+    shapes = {image: film_shape(paths[image]) for image in rows["Image"].unique()}
+    scale = np.array([shapes[image] for image in rows["Image"]], float).reshape(-1, 2) / BOX_PIXELS
+    rows[["x", "w"]] = rows[["x", "w"]].astype(float).mul(scale[:, 1], axis=0)
+    rows[["y", "h"]] = rows[["y", "h"]].astype(float).mul(scale[:, 0], axis=0)
+    return rows
+
+
+def assign_splits(films, root):
+    """Split of every film, and a sentence that says whose split it is.
+
+    NIH's own lists (train_val_list.txt, test_list.txt) are used where present; a fifth of the patients of
+    train_val, and without the lists all patients, are divided by a hash of the patient number, so that a patient
+    falls on the same side whichever films are at hand.
+
+    Returns
+    -------
+    (array of str (n,): 'train', 'valid' or 'test', str)
+    """
+    unit = films["PatientId"].map({patient: _unit(patient) for patient in films["PatientId"].unique()}).to_numpy()
+    lists = [root / "train_val_list.txt", root / "test_list.txt"]
+    if not all(path.is_file() for path in lists):
+        split = np.select([unit < 0.60, unit < 0.70], ["train", "valid"], "test")
+        return split, "The split by patient is the course's own, not NIH's."
+    train_val, test = (set(path.read_text(encoding="utf-8").split()) for path in lists)
+    unlisted = films["Image"][~films["Image"].isin(train_val | test)]
+    if len(unlisted):
+        raise CourseError(f"{root}: the film {unlisted.iloc[0]} is in neither train_val_list.txt nor test_list.txt.")
+    split = np.where(films["Image"].isin(test), "test", np.where(unit < 0.125, "valid", "train"))
+    return split, "Test films are NIH's official list; its training list is divided by patient by the course."
+
+
+def _unit(patient):
+    """A number in [0, 1) that depends on the patient alone, the same on every machine."""
+    return int.from_bytes(hashlib.sha256(f"patient {patient}".encode()).digest()[:6], "big") / 2**48

@@ -1,0 +1,91 @@
+"""Executed notebooks as pages that can be read without Jupyter and without a network."""
+
+import html
+import re
+from pathlib import Path
+
+from util.errors import CourseError
+
+MATH = re.compile(r"\$\$(?P<display>.+?)\$\$|(?<![\\$])\$(?P<inline>[^$\n]+?)\$(?!\d)", re.DOTALL)
+CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+
+STYLE = """
+body { font: 17px/1.6 system-ui, sans-serif; max-width: 50rem; margin: 3rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; width: 100%; } td, th { padding: .5rem .8rem; border-bottom: 1px solid #ccc; text-align: left; }
+td.number, th.number { text-align: right; } .note { color: #555; }
+"""
+
+
+def mathml(text):
+    """Markdown with its LaTeX turned into MathML, which browsers draw by themselves; code is left alone."""
+    from latex2mathml.converter import convert
+
+    def replace(match):
+        latex, display = match["display"] or match["inline"], match["display"] is not None
+        return convert(latex.strip(), display="block" if display else "inline")
+
+    return "".join(part if CODE.fullmatch(part) else MATH.sub(replace, part) for part in CODE.split(text))
+
+
+def write_page(notebook, path):
+    """Write an executed notebook as .ipynb and as a .html page beside it, each whole or not at all.
+
+    Parameters
+    ----------
+    notebook : nbformat notebook, version 4
+    path : Path of the .ipynb file
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    page = nbformat.from_dict(notebook)
+    for cell in page.cells:
+        if cell.cell_type == "markdown":
+            cell.source = mathml(cell.source)
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", embed_images=True)
+    body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": title}})
+    _write(path, nbformat.writes(notebook) + "\n")
+    _write(path.with_suffix(".html"), body)
+
+
+def write_index(results, out, cohort):
+    """Write index.html: a table of the notebooks with a link to each page, seconds, memory and verdict.
+
+    Parameters
+    ----------
+    results : list of util.course.Result
+    out : Path of the folder that holds the pages
+    cohort : 'phantom' or 'nih'
+    """
+    films = (
+        "simulated films (phantom cohort)" if cohort == "phantom" else "real films (nih cohort, NIH Clinical Center)"
+    )
+    rows = "".join(
+        f'<tr><td><a href="{r.name}.html">{html.escape(r.title)}</a></td><td class="number">{r.seconds:.0f}</td>'
+        f'<td class="number">{_megabytes(r)}</td><td>{html.escape(r.verdict)}</td></tr>'
+        for r in results
+    )
+    head = '<tr><th>Notebook</th><th class="number">Seconds</th><th class="number">Peak MB</th><th>Verdict</th></tr>'
+    page = (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Reading chest X-rays with deep learning</title>'
+        f"<style>{STYLE}</style></head><body><h1>Reading chest X-rays with deep learning</h1>"
+        f"<p>The course as it ran here, on {films}.</p><table>{head}{rows}</table>"
+        '<p class="note">Not for clinical use. Code: MIT. Text and figures: CC BY 4.0.</p></body></html>'
+    )
+    _write(out / "index.html", page)
+
+
+def _megabytes(result):
+    return "" if result.megabytes != result.megabytes else f"{result.megabytes:,.0f}"
+
+
+def _write(path, text):
+    partial = Path(f"{path}.part")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise CourseError(
+            f"{path} cannot be written ({error.strerror}): free some space or change its permissions."
+        ) from None

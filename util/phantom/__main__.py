@@ -1,0 +1,43 @@
+"""Draw a simulated cohort: python -m util.phantom --n 20 --seed 7 --out DIR"""
+
+import argparse
+import sys
+
+from util.errors import CourseError
+from util.phantom.cohort import SIZES, write_cohort
+from util.phantom.shards import render_shards
+
+
+def split_sizes(n):
+    """Sizes of train, valid and test that share ``n`` films as the embedded cohort's 1,620 are shared."""
+    total = sum(SIZES.values())
+    valid, test = round(n * SIZES["valid"] / total), round(n * SIZES["test"] / total)
+    return {"train": n - valid - test, "valid": valid, "test": test}
+
+
+def main(arguments=None):
+    """Run the command; returns the exit code, 2 after a mistake in the arguments."""
+    parser = argparse.ArgumentParser(prog="python -m util.phantom", description="Draw simulated chest films.")
+    parser.add_argument("--n", type=int, required=True, help="number of films")
+    parser.add_argument("--seed", type=int, required=True, help="same seed, same films")
+    parser.add_argument("--out", required=True, help="folder to write; must be new or empty")
+    parser.add_argument("--size", type=int, default=320, help="pixels a side (320)")
+    parser.add_argument("--workers", type=int, help="processes (one per core)")
+    parser.add_argument("--natural", action="store_true", help="prevalences of ChestX-ray14, nothing enriched")
+    parser.add_argument("--shards", action="store_true", help="uncompressed chunks for training; resumes")
+    options = parser.parse_args(arguments)
+    rest = {"size": options.size, "workers": options.workers, "enriched": not options.natural}
+    try:
+        if options.shards:
+            render_shards(options.out, options.n, options.seed, **rest)
+        else:
+            write_cohort(options.out, split_sizes(options.n), options.seed, **rest)
+    except (CourseError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{options.n} simulated films in {options.out}. Not for clinical use.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,343 @@
+"""A simulated patient: body measures, bones and lung vessels, the same for every film of that patient.
+
+Lengths in cm, frame of `projection`. The proportions are round numbers of adult radiographic anatomy; nothing here is
+fitted to any patient.
+"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from util.errors import CourseError
+
+RIB_ENDS = {
+    1: 155,
+    2: 150,
+    3: 148,
+    4: 145,
+    5: 143,
+    6: 138,
+    7: 132,
+    8: 124,
+    9: 116,
+    10: 108,
+    11: 88,
+}  # degrees from spine
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """One patient. Everything a film needs that does not change between films."""
+
+    seed: int
+    patient: int
+    age: float
+    sex: str
+    half_width: float  # inner half width of the thorax
+    height: float  # lung apex to costophrenic angle
+    depth: float  # inner half depth
+    fat: float  # 0 (lean) .. 4 (obese)
+    wall: float  # thickness of the chest wall at the side
+    apex_power: float  # shape of the lung's outer border
+    taper: float
+    waist: float
+    dome: float  # y of the diaphragm's top
+    dome_step: float  # how much lower the left dome is
+    dome_height: float
+    heart_ratio: float  # heart width over thorax width
+    heart_tilt: float  # degrees
+    heart_round: float  # short over long axis of the left ventricle
+    knob: float  # radius of the aortic knob
+    aorta_x: float  # how far the descending aorta lies to the left
+    aorta_bow: float  # how far it bows out (age)
+    trunk: float  # bulge of the pulmonary trunk
+    cava: float  # how far the superior vena cava stands out on the right
+    mediastinum: float  # half width of the column round the spine
+    fat_pad: float  # 0..1, cardiophrenic fat
+    scoliosis: float
+    scoliosis_phase: float
+    breast: float
+    breast_x: float
+    breast_y: float
+    shoulder_y: float
+    bone_density: float
+    calibre: float  # of lung vessels
+    trachea_x: float
+    vertebra: np.ndarray = field(repr=False)  # y of the discs
+    pacemaker: bool
+    wires: bool  # after sternotomy
+    bones: tuple = field(repr=False)  # points float32 (n, 3), mass float32 (n,)
+    vessels: tuple = field(repr=False)
+
+    def border(self, y):
+        """Inner half width of the thorax at height `y`."""
+        u = np.clip(np.asarray(y) * (1 / self.height), 0, 1)
+        narrowing = 1 - self.waist * np.square(np.maximum(u - 0.6, 0) * 2.5)
+        return self.half_width * (1 - (1 - u) ** self.taper) ** self.apex_power * narrowing
+
+    def half_depth(self, y):
+        """Inner half depth of the thorax at height `y`."""
+        u = np.minimum(np.clip(np.asarray(y) * (1 / self.height), 0, 1) * 1.5, 1)
+        return self.depth * (0.30 + 0.70 * np.sqrt(u * (2 - u)))
+
+    def spine(self, y):
+        """x of the spine's middle at height `y` (scoliosis)."""
+        return self.scoliosis * np.sin(np.asarray(y) * (1 / 6.5) + self.scoliosis_phase)
+
+
+@lru_cache(maxsize=4)
+def make_anatomy(seed, patient, age, sex):
+    """The patient's body, from random numbers keyed by (seed, patient).
+
+    seed, patient: whole numbers >= 0; age in years, 0..120; sex 'F' or 'M'. Raises CourseError otherwise.
+    """
+    if sex not in ("F", "M"):
+        raise CourseError(f"Sex {sex!r} is not known to the phantom; give 'F' or 'M'.")
+    if not 0 <= age <= 120:
+        raise CourseError(f"Age {age!r} is out of range; give years from 0 to 120.")
+    measures = _measures(np.random.default_rng([7, seed, patient]), float(age), sex)
+    bones = _bones(measures, np.random.default_rng([8, seed, patient]))
+    vessels = _vessels(measures, np.random.default_rng([9, seed, patient]))
+    return Anatomy(seed=seed, patient=patient, bones=bones, vessels=vessels, **measures)
+
+
+def _measures(rng, age, sex):
+    """Body measures: a dict with every field of Anatomy that is not a cloud of points."""
+    grown = float(np.clip(0.55 + 0.45 * age / 17, 0.6, 1.0))  # children are drawn as small adults
+    frame = _frame(rng, age, sex, grown)
+    return frame | _organs(rng, age, sex, grown, frame["height"], frame["fat"])
+
+
+def _frame(rng, age, sex, grown):
+    """Thorax, lungs and diaphragm."""
+    u, n = rng.uniform, rng.normal
+    female = sex == "F"
+    width = n(13.2 if female else 14.3, 0.95) * grown
+    height = width * float(np.clip(n(1.80, 0.17), 1.40, 2.25))
+    fat = float(np.clip(n(0.9 + 0.01 * (age - 45), 0.95), 0, 4))
+    return {
+        "age": age,
+        "sex": sex,
+        "half_width": width,
+        "height": height,
+        "fat": fat,
+        "depth": (n(9.0, 0.6) + 0.3 * fat) * grown,
+        "wall": u(2.0, 2.8) + 0.9 * fat,
+        "apex_power": u(0.32, 0.52),
+        "taper": u(1.7, 2.9),
+        "waist": u(-0.02, 0.09),
+        "dome": height * u(0.78, 0.87),
+        "dome_step": u(-0.2, 1.7),
+        "dome_height": u(2.8, 5.2),
+    }
+
+
+def _organs(rng, age, sex, grown, height, fat):
+    """Heart, great vessels, spine, breasts and what was implanted."""
+    u, n = rng.uniform, rng.normal
+    old = max(0.0, age - 45)
+    return {
+        "heart_ratio": float(np.clip(n(0.44 + 0.0006 * (age - 50), 0.025), 0.36, 0.485)),
+        "heart_tilt": u(28, 50),
+        "heart_round": u(0.60, 0.80),
+        "knob": grown * u(1.05, 1.6) + old * 0.012,
+        "aorta_x": u(0.9, 1.8) + old * 0.012,
+        "aorta_bow": u(0, 0.5) + old * 0.02,
+        "trunk": u(0.2, 1.1),
+        "cava": u(0, 0.9),
+        "mediastinum": grown * u(1.75, 2.3) + 0.14 * fat,
+        "fat_pad": u(0, 1) * min(1, fat / 1.5),
+        "scoliosis": n(0, 0.4),
+        "scoliosis_phase": u(0, 6.28),
+        "breast": u(0.4, 1.6) if sex == "F" and age > 13 else 0.0,
+        "breast_x": u(6.4, 8.8),
+        "breast_y": height * u(0.62, 0.80),
+        "shoulder_y": u(-3.2, -0.8),
+        "bone_density": float(np.clip(n(0.92 - 0.004 * old, 0.15), 0.5, 1.3)),
+        "calibre": u(0.75, 1.25),
+        "trachea_x": n(-0.15, 0.3),
+        "vertebra": 1.0 + np.arange(-5, 16) * height / 26.0 * 2.12 * (1 + 0.022 * np.arange(-5, 16)),
+        "pacemaker": bool(rng.random() < 0.03),
+        "wires": bool(rng.random() < 0.05),
+    }
+
+
+def _tube(path, radius, around, rng, shell, radius_y=None, density=1.0):
+    """Points and masses of a bone: a cortical shell (thickness `shell`) and a weak core along a polyline (n, 3)."""
+    n = len(path)
+    tangent = np.gradient(path, axis=0)
+    step = np.linalg.norm(tangent, axis=1)
+    tangent = tangent / (step[:, None] + 1e-9)
+    across = np.cross(tangent, [0.0, 1.0, 0.0])
+    across /= np.linalg.norm(across, axis=1)[:, None] + 1e-9
+    upward = np.cross(across, tangent)
+    rx = np.broadcast_to(np.asarray(radius, float), (n,))
+    ry = rx if radius_y is None else np.broadcast_to(np.asarray(radius_y, float), (n,))
+    core = max(3, around // 3)
+    # golden-ratio lattices instead of random points: the same smooth shadow from a third of the points
+    row, ring, disc = np.arange(n)[:, None], np.arange(around), np.arange(core)
+    wobble = rng.random((n, around + core), dtype=np.float32) * np.float32(0.3)
+    angle = np.concatenate([(ring + row * 0.618034 % 1) / around, (row * 0.754878 + disc * 0.618034) % 1], 1)
+    angle = (angle.astype(np.float32) + wobble / around) * np.float32(2 * np.pi)
+    slip = (np.arange(around + core) * 0.618034 % 1 - 0.65).astype(np.float32) + wobble
+    offset = np.stack([np.cos(angle), np.sin(angle), slip], -1)
+    offset[:, around:, :2] *= np.sqrt((row * 0.569840 % 1 + disc) / core % 1)[..., None]
+    axes = np.stack([across * rx[:, None], upward * ry[:, None], tangent * step[:, None]], 1)
+    points = path.astype(np.float32)[:, None] + offset @ axes.astype(np.float32)
+    girth = 2 * np.pi * np.sqrt((rx**2 + ry**2) / 2)
+    mass = np.empty((n, around + core), np.float32)
+    mass[:, :around] = (density * girth * shell * step / around)[:, None]
+    mass[:, around:] = (density * 0.34 * np.pi * rx * ry * step / core)[:, None]
+    return points.reshape(-1, 3), mass.ravel()
+
+
+class _Body:
+    """The measures with the border functions of Anatomy, for use before the Anatomy exists."""
+
+    border, half_depth, spine = Anatomy.border, Anatomy.half_depth, Anatomy.spine
+
+    def __init__(self, measures):
+        self.__dict__.update(measures)
+
+
+def _bones(measures, rng):
+    """Ribs, clavicles and humeri as one cloud."""
+    body = _Body(measures)
+    slope, rib_half, rib_drop = (rng.uniform(0.75, 1.25), rng.uniform(0.48, 0.66), rng.uniform(7, 10.5))
+    parts = []
+    for side in (-1, 1):
+        for number in range(1, 12):
+            parts += _rib(body, rng, side, number, slope * rib_drop, rib_half)
+        parts.append(_clavicle(body, rng, side))
+        parts.append(_humerus(body, rng, side))
+    points, mass = zip(*parts, strict=True)
+    return np.concatenate(points), np.concatenate(mass) * np.float32(body.bone_density)
+
+
+def _rib(body, rng, side, number, drop, half):
+    """One rib, and from middle age the calcified stub of its cartilage."""
+    top = body.vertebra[4 + number] - 0.4
+    drop = drop * (0.45 + 0.55 * min(1, number / 5)) * (1 - 0.03 * max(0, number - 7)) * (1 + 0.03 * rng.normal())
+    end = RIB_ENDS[number] + rng.normal() * 3
+    turn = np.radians(np.linspace(9, end, 260 if number > 2 else 170))
+    level = top + drop * 0.45
+    reach, depth = (float(body.border(level)) + 0.35, float(body.half_depth(level)) + 0.35)
+    if number == 1:
+        reach = max(reach * 0.86, 4.6)
+    x = reach * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** 0.86
+    y = top + drop * (1 - np.cos(turn)) / 2 * (0.85 + 0.15 * np.sin(turn))
+    y = (
+        y
+        - 0.9 * np.exp(-(((turn - 0.45) / 0.35) ** 2)) * min(1, number / 4)
+        + 0.12 * np.sin(turn * 4 + rng.random() * 6)
+    )
+    path = np.stack([side * x + float(body.spine(top)) * 0.7, y, -depth * np.cos(turn) - 0.3], 1)
+    width = half * (1 + 0.12 * np.sin(turn * 3 + number)) * (0.82 + 0.25 * np.clip((turn - 1.2) / 1.3, 0, 1))
+    width = width * (1.15 if number == 1 else 0.85 if number > 9 else 1.0)
+    parts = [_tube(path, 0.33, 21, rng, 0.095, radius_y=width)]
+    if body.age > 40 and number < 9:
+        tip = path[-1]
+        target = np.array([side * 2.2, tip[1] + (-1.5 if number > 4 else 0.3), body.depth * 0.95])
+        stub = tip + (target - tip) * np.linspace(0, 1, 24)[:, None] * rng.uniform(0.25, 0.55)
+        chalk = 0.5 * rng.random() * float(np.clip((body.age - 40) / 30, 0, 1))
+        parts.append(_tube(stub, 0.35, 8, rng, 0.05, radius_y=half, density=chalk))
+    return parts
+
+
+def _clavicle(body, rng, side):
+    t = np.linspace(0, 1, 220)
+    rise, level = rng.uniform(0.4, 3.0), 4.3 + rng.normal() * 0.5
+    x = 1.7 + t * (body.half_width + 0.2)
+    y = level - 0.9 * np.sin(t * np.pi * 0.9) - t * rise + 0.45 * np.sin(t * 6.28)
+    z = body.depth * 0.72 - 9 * t**1.6 + 1.2 * np.sin(t * 6.28)
+    head = 0.28 * np.exp(-((t / 0.1) ** 2))
+    return _tube(
+        np.stack([side * x, y, z], 1),
+        0.48 + head,
+        28,
+        rng,
+        0.11,
+        radius_y=0.52 + head + 0.15 * t,
+        density=1.25,
+    )
+
+
+def _humerus(body, rng, side):
+    t = np.linspace(0, 1, 240)
+    cap = np.clip(t / 0.05, 0.02, 1)
+    radius = (1.12 + 1.15 * np.exp(-((t / 0.10) ** 2))) * np.sqrt(cap * (2 - cap))
+    path = np.stack([side * (body.half_width + 3.4 + t * 3.2), 3.0 + t * 24, np.full_like(t, -2.0)], 1)
+    return _tube(path, radius, 48, rng, 0.18, density=0.9)
+
+
+def _vessels(measures, rng):
+    """Pulmonary arteries and veins: trees that branch seven times from each hilum (Murray's exponent 2.7)."""
+    body = _Body(measures)
+    parts = []
+    for side in (-1, 1):
+        for kind in (0, 1):
+            start = [
+                side * (3.4 if side > 0 else 3.6),
+                body.height * (0.415 if side > 0 else 0.455) + 1.3 * kind,
+                0.8 * (kind - 1),
+            ]
+            parts += _tree(body, rng, side, np.array(start), 1.0 if kind == 0 else 0.85)
+        t = np.linspace(0, 1, 90)
+        x, y = (
+            side * (1.2 + 3.3 * t - 0.5 * t * t),
+            body.height * (0.43 if side < 0 else 0.40) + 3.4 * t**1.7,
+        )
+        points, mass = _tube(np.stack([x, y, np.full_like(t, -0.5)], 1), 0.80 - 0.34 * t, 24, rng, 0.0)
+        parts.append((points, mass * np.float32(0.8 / 0.34)))
+    points, mass = zip(*parts, strict=True)
+    return np.concatenate(points).astype(np.float32), np.concatenate(mass).astype(np.float32)
+
+
+def _tree(body, rng, side, hilum, scale):
+    """One vascular tree, generation by generation: (points, mass) of each."""
+    angle = np.radians(np.array([-74, -45, -10, 25, 50, 68, 82]) + rng.normal(0, 8, 7))
+    heading = _unit(np.stack([side * np.cos(angle), np.sin(angle), rng.normal(0, 0.45, 7)], 1))
+    radius = (0.36 + 0.14 * np.clip(np.sin(angle), -0.3, 1)) * body.calibre * rng.uniform(0.8, 1.2, 7) * scale
+    origin = hilum + heading * rng.uniform(0, 0.8, 7)[:, None]
+    length = rng.uniform(1.8, 3.6, 7)
+    parts = []
+    for generation in range(7):
+        points, mass, tips = _segments(rng, origin, heading, radius, length, generation)
+        parts.append((points, mass))
+        fraction = rng.uniform(0.35, 0.65, len(origin))
+        sideways = rng.normal(size=heading.shape)
+        sideways = _unit(sideways - heading * (sideways * heading).sum(1)[:, None]) * [1, 1, 0.6]
+        spread = np.radians(rng.uniform(14, 38, (2, len(origin)))) * (1.2 - np.stack([fraction, 1 - fraction]))
+        bend = np.stack([sideways, -sideways]) * np.sin(spread)[..., None]
+        heading = _unit(heading * np.cos(spread)[..., None] + bend + [0.05 * side, 0, 0]).reshape(-1, 3)
+        radius = np.concatenate([radius * fraction**0.37, radius * (1 - fraction) ** 0.37]) * 0.97
+        origin = np.concatenate([tips, tips])
+        length = np.tile(length, 2) * rng.uniform(0.6, 1.0, len(origin))
+        x, y = np.abs(origin[:, 0]), origin[:, 1]
+        keep = (x < body.border(y) * 0.99) & (y > 0.4) & (x > 1.5) & (y < body.height + 1) & (radius > 0.022)
+        origin, heading, radius, length = (origin[keep], heading[keep], radius[keep], length[keep])
+        if not len(origin):
+            break
+    return parts
+
+
+def _unit(v):
+    return v / (np.linalg.norm(v, axis=-1, keepdims=True) + 1e-9)
+
+
+def _segments(rng, origin, heading, radius, length, generation):
+    """Points and masses of slightly bent, tapering cylinders, and their tips."""
+    n, steps = len(origin), int(np.clip(34 - 5 * generation, 8, 34))
+    around = 6 if generation < 2 else 3 if generation < 4 else 1
+    t = (np.arange(steps)[None, :, None] + rng.random((n, steps, 1))) / steps
+    bend = rng.normal(0, 0.22, (n, 1, 3))
+    axis = origin[:, None] + (heading[:, None] * t + bend * t * (1 - t)) * length[:, None, None]
+    calibre = radius[:, None] * (1 - 0.16 * t[..., 0])
+    angle = rng.random((n, steps, around)) * 2 * np.pi
+    off = np.sqrt(rng.random((n, steps, around))) * calibre[..., None]
+    points = np.repeat(axis[:, :, None], around, 2)
+    points[..., 0] += off * np.cos(angle)
+    points[..., 1] += off * np.sin(angle)
+    mass = np.repeat((np.pi * calibre**2 * length[:, None] / steps / around)[..., None], around, 2)
+    return points.reshape(-1, 3), mass.ravel(), origin + heading * length[:, None]

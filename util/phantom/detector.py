@@ -1,0 +1,54 @@
+"""From attenuation to grey values: scatter, quantum noise, log, image processing and a look-up table."""
+
+import cv2
+import numpy as np
+
+LUT_KNEE = {"linear": (0.16, 0.72), "film": (0.10, 0.62), "flat": (0.05, 0.80)}
+
+
+def expose(attenuation, chest, rng):
+    """Log exposure (float32, 0 is the open beam) behind a map of sum(mu * thickness), noise from `rng`."""
+    taken, camera = chest.acquisition, chest.camera
+    primary = np.exp(-attenuation)
+    scatter = camera.blur(np.minimum(primary, 0.30), 3.2)
+    photons = primary + np.float32(0.6 * taken.scatter) * scatter
+    if taken.blur * 2 > camera.cm * 0.5:
+        photons = camera.blur(photons, taken.blur * 2)
+    # a pixel of a smaller film gathers more photons, hence less noise
+    per_pixel = 1.6e5 * taken.dose * (320 / camera.size) ** 2
+    grain = cv2.GaussianBlur(rng.standard_normal(photons.shape, dtype=np.float32), (0, 0), 0.55)
+    photons += np.sqrt(np.maximum(photons, 1e-5) * np.float32(1 / per_pixel)) * grain * np.float32(1.6)
+    return -np.log(np.maximum(photons, np.float32(2e-4)))
+
+
+def process(exposure, chest):
+    """Edge enhancement and dynamic-range compression, as a digital detector's software does; float32 map."""
+    camera = chest.camera
+    sharp = exposure - camera.blur(exposure, 0.45)
+    local = exposure - camera.blur(exposure, 2.0)
+    broad = camera.blur(exposure, 7.0) - 2
+    return (
+        exposure
+        + np.float32(chest.acquisition.enhance * 0.9) * sharp
+        + np.float32(0.40) * local
+        - np.float32(0.14) * broad
+    )
+
+
+def look_up(processed, chest):
+    """Grey values 0..255 (float32): the window is set on lung and mediastinum, then one of three curves is applied."""
+    taken = chest.acquisition
+    lung, middle = (_landmark(processed, chest.field, 32, 1.6), _landmark(processed, chest.core, 60, 3.2))
+    t = (processed - lung) * np.float32(taken.contrast / max(middle - lung, 0.6))  # 0 lung .. 1 mediastinum
+    dark, light = {"linear": (0.30, 0.78), "film": (0.22, 0.80), "flat": (0.38, 0.72)}[taken.look]
+    grey = np.float32(dark + taken.level) + np.float32(light - dark) * t
+    low, high = LUT_KNEE[taken.look]
+    top = np.float32(0.98 - high)
+    grey = np.where(grey > high, high + top * (1 - np.exp((high - grey) / top)), grey)
+    grey = np.where(grey < low, low * np.exp((grey - low) / np.float32(low)), grey)
+    return np.clip(grey, 0, 1) ** np.float32(taken.gamma) * np.float32(255)
+
+
+def _landmark(image, where, percentile, otherwise):
+    values = image[where]
+    return float(np.percentile(values, percentile)) if values.size > 30 else otherwise

@@ -1,0 +1,175 @@
+"""The camera of the simulated radiograph: where a point of the body falls on the film, and how mass is gathered there.
+
+Lengths are centimetres. x runs to the patient's left (the film's right), y downward from the lung apex, z forward.
+One pixel is `fov / size` cm in the plane z = 0, so films of different `size` show the same geometry.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+FIELD = 56.0  # cm: side of the square that random textures cover, fixed to the patient and not to the film
+FIELD_LEFT, FIELD_TOP = -28.0, -16.0
+
+
+def sigmoid(x, width):
+    """Smooth step of `x` from 0 to 1 over a few `width`."""
+    return 1 / (1 + np.exp(-np.clip(x * (1 / width), -30, 30)))
+
+
+def root(x):
+    """Square root with negative numbers taken as 0: half the chord through a disc is root(r^2 - d^2)."""
+    return np.sqrt(np.maximum(x, 0))
+
+
+def bell(x, width):
+    """exp(-(x / width)^2), the profile of a soft-edged line."""
+    return np.exp(-np.square(x * (1 / width)))
+
+
+def smooth_max(a, b, width=0.5):
+    """The larger of two thickness maps, rounded where they meet over `width`."""
+    return 0.5 * (a + b + np.sqrt(np.square(a - b) + width * width)) - 0.5 * width * (a + b < 2 * width)
+
+
+def capsule(x, y, start, end, radius_start, radius_end):
+    """Path length through a tapered limb whose axis runs from `start` to `end` in the film's plane."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
+    radius = radius_start + (radius_end - radius_start) * along
+    return 2 * root(radius**2 - (x - start[0] - along * dx) ** 2 - (y - start[1] - along * dy) ** 2)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A cone beam onto a flat detector.
+
+    size: pixels a side; fov: cm a side; centre: (x, y) in cm at the middle of the film; roll, yaw, pitch: radians;
+    source: focus to detector in cm; anterior: whether the detector touches the chest (PA) or the back (AP).
+    """
+
+    size: int
+    fov: float
+    centre: tuple
+    roll: float
+    yaw: float
+    pitch: float
+    source: float
+    anterior: bool
+
+    @property
+    def cm(self):
+        """Side of a pixel in cm."""
+        return self.fov / self.size
+
+    @cached_property
+    def grid(self):
+        """Two float32 (size, size) maps: x and y in cm of every pixel in the plane z = 0."""
+        ramp = (np.arange(self.size, dtype=np.float32) + 0.5) * np.float32(self.cm) - np.float32(self.fov / 2)
+        u, v = ramp[None, :], ramp[:, None]
+        c, s = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
+        return u * c + v * s + np.float32(self.centre[0]), v * c - u * s + np.float32(self.centre[1])
+
+    def magnification(self, z):
+        """Size on the film of a thing at depth `z`, relative to the plane z = 0."""
+        gap = 11 - z if self.anterior else 11 + z
+        return (self.source - 11) / (self.source - gap)
+
+    def project(self, points):
+        """Pixel coordinates (column, row), float arrays, of (n, 3) points, or of (n, 2) points taken at z = 0."""
+        x, y = points[:, 0], points[:, 1]
+        if points.shape[1] == 3:
+            z = points[:, 2]
+            scale = self.magnification(z)
+            x = (x * np.float32(np.cos(self.yaw)) + z * np.float32(np.sin(self.yaw))) * scale
+            y = (y - 10) * scale + 10 - z * np.float32(0.55 * np.tan(self.pitch))
+        u, v = x - np.float32(self.centre[0]), y - np.float32(self.centre[1])
+        c, s = (np.float32(np.cos(self.roll) / self.cm), np.float32(np.sin(self.roll) / self.cm))
+        middle = np.float32(self.size / 2 - 0.5)
+        return u * c - v * s + middle, u * s + v * c + middle
+
+    def splat(self, points, mass):
+        """Thickness map (cm, float32) of a cloud of points with masses (cm^3), gathered on a grid twice as fine."""
+        n = 2 * self.size
+        px, py = self.project(points)
+        column, row = (((px + 0.5) * 2).astype(np.int32), ((py + 0.5) * 2).astype(np.int32))
+        inside = (px > -0.5) & (py > -0.5) & (column < n) & (row < n)
+        fine = np.bincount((row * n + column)[inside], mass[inside], n * n).reshape(n, n).astype(np.float32)
+        coarse = cv2.resize(fine, (self.size, self.size), interpolation=cv2.INTER_AREA)
+        return coarse * np.float32(4 / self.cm**2)
+
+    def draw(self, canvas, points, width, value=255, closed=False):
+        """Draw a line of `width` cm through points (cm) on a uint8 canvas, in place."""
+        cv2.polylines(canvas, [self._fixed(points)], closed, int(value), max(1, round(width / self.cm)), cv2.LINE_AA, 4)
+
+    def fill(self, canvas, points, value=255):
+        """Fill the polygon through points (cm) on a uint8 canvas, in place."""
+        cv2.fillPoly(canvas, [self._fixed(points)], int(value), cv2.LINE_AA, 4)
+
+    def disc(self, canvas, centre, radius, value=255, width=-1.0):
+        """Draw a disc, or a ring of line `width` cm, round `centre` (cm) on a uint8 canvas, in place."""
+        column, row = self._fixed(np.atleast_2d(np.asarray(centre, float)))[0]
+        line = -1 if width < 0 else max(1, round(width / self.cm))
+        cv2.circle(canvas, (int(column), int(row)), int(16 * radius / self.cm), int(value), line, cv2.LINE_AA, 4)
+
+    def window(self, x, y, reach):
+        """Slices (rows, columns) of the film that hold everything within `reach` cm of (x, y)."""
+        column, row = self.project(np.array([[x, y]]))
+        pixels = reach / self.cm + 2
+        low = np.clip(np.array([row[0], column[0]]) - pixels, 0, self.size).astype(int)
+        high = np.clip(np.array([row[0], column[0]]) + pixels, 0, self.size).astype(int)
+        return slice(low[0], high[0]), slice(low[1], high[1])
+
+    def coarse(self):
+        """The same camera with half as many pixels a side, for smooth maps."""
+        return replace(self, size=self.size // 2)
+
+    def enlarge(self, image):
+        """A coarse camera's map at this camera's size."""
+        return cv2.resize(image, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+
+    def canvas(self):
+        """An empty uint8 drawing the size of the film."""
+        return np.zeros((self.size, self.size), np.uint8)
+
+    def soften(self, canvas, sigma):
+        """A uint8 drawing as a float32 map in 0..1, blurred by `sigma` cm."""
+        return self.blur(canvas.astype(np.float32) * np.float32(1 / 255), sigma)
+
+    def _fixed(self, points):
+        return np.round(np.stack(self.project(np.asarray(points, float)), 1) * 16).astype(np.int32)
+
+    def blur(self, image, sigma):
+        """Gaussian blur of `sigma` cm; broad blurs are made on a smaller copy, where they look the same."""
+        pixels = sigma / self.cm
+        shrink = int(pixels / 2.5)
+        if shrink < 2:
+            return cv2.GaussianBlur(image, (0, 0), max(pixels, 0.2), borderType=cv2.BORDER_REPLICATE)
+        small = cv2.resize(image, (max(8, self.size // shrink),) * 2, interpolation=cv2.INTER_AREA)
+        sigma_small = pixels * small.shape[0] / self.size
+        small = cv2.GaussianBlur(small, (0, 0), sigma_small, borderType=cv2.BORDER_REPLICATE)
+        return cv2.resize(small, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+
+    def texture(self, rng, scales, weights):
+        """Zero-mean random map (float32): a sum of fields of the given grain sizes (cm), fixed to the patient."""
+        total = np.zeros((self.size, self.size), np.float32)
+        c, s = np.cos(self.roll), np.sin(self.roll)
+        half = self.fov / 2 - self.cm / 2
+        for scale, weight in zip(scales, weights, strict=True):
+            knots = int(FIELD / scale) + 4
+            values = rng.standard_normal((knots, knots), dtype=np.float32) * np.float32(weight)
+            step = FIELD / (knots - 1)
+            corner = (-half * c - half * s + self.centre[0], half * s - half * c + self.centre[1])
+            matrix = np.array(
+                [
+                    [self.cm * c, self.cm * s, corner[0] - FIELD_LEFT],
+                    [-self.cm * s, self.cm * c, corner[1] - FIELD_TOP],
+                ]
+            )
+            how = (cv2.INTER_CUBIC if step > 2 * self.cm else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
+            total += cv2.warpAffine(
+                values, matrix / step, (self.size, self.size), flags=how, borderMode=cv2.BORDER_REFLECT
+            )
+        return total

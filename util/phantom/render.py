@@ -1,0 +1,102 @@
+"""Render one simulated chest radiograph: patient + acquisition + findings -> film, masks, measures.
+
+The physics is Beer-Lambert along parallel depths with a cone-beam projection of bones and vessels, blurred scatter,
+quantum noise and a detector's image processing. Simulated films; not for clinical use.
+"""
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from util.errors import CourseError
+from util.phantom.chest import Chest, make_camera, resting_shape
+from util.phantom.detector import expose, look_up, process
+from util.phantom.findings import PAINTERS, deform, make_lesions
+from util.phantom.findings_pleural import silhouette
+from util.phantom.nuisance import VIEWS, draw_devices, print_on
+from util.phantom.projection import bell, sigmoid
+
+SOFT, BONE = 0.20, 0.55  # attenuation, 1/cm, at about 60 keV effective
+MIN_BOX = 12  # pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Film:
+    """A rendered film.
+
+    pixels: uint8 (size, size). masks: {finding: bool (size, size)}. measures: {name: float}: 'cardiothoracic_ratio'
+    measured on the silhouette; 'mass_mm', 'nodule_mm' the longest diameter of the largest one, in the plane z = 0.
+    """
+
+    pixels: np.ndarray = field(repr=False)
+    masks: dict = field(repr=False)
+    measures: dict
+
+
+def render(anatomy, acquisition, severities, seed, size=320, episodes=None):
+    """Render a film.
+
+    anatomy, acquisition: of the same patient. severities: {finding: number in (0, 1]}; {} for a normal film.
+    seed: keys the findings' places and the noise. size: pixels a side, 64..1024; the geometry is the same at every
+    size. episodes: {finding: whole number}, default 0; another number puts an acute finding elsewhere.
+    Same arguments, same pixels. Raises CourseError on bad input.
+    """
+    if acquisition.view not in VIEWS:
+        raise CourseError(f"View {acquisition.view!r} is not known to the phantom; give 'PA' or 'AP'.")
+    if size != int(size) or not 64 <= size <= 1024:
+        raise CourseError(f"Film size {size!r} is out of range; give a whole number from 64 to 1024.")
+    lesions = make_lesions(anatomy, severities, episodes or {}, seed)
+    shape = deform(resting_shape(anatomy, acquisition), lesions)
+    chest = Chest(anatomy, acquisition, make_camera(anatomy, acquisition, int(size)), shape)
+    masks = {lesion.finding: PAINTERS[lesion.finding](chest, lesion) for lesion in lesions}
+    _mimics(chest)
+    sides = [lesion.side for lesion in lesions if lesion.finding in ("Pneumothorax", "Effusion")]
+    noise = np.random.default_rng([13, seed, acquisition.patient, acquisition.follow_up, acquisition.grain])
+    exposure = expose(_attenuation(chest, sides[-1] if sides else 1), chest, noise)
+    grey = print_on(look_up(process(exposure, chest), chest), acquisition)
+    grey = grey + noise.standard_normal(grey.shape, dtype=np.float32) * np.float32(0.6)
+    return Film(np.clip(grey, 0, 255).astype(np.uint8), masks, _measures(chest))
+
+
+def boxes(mask):
+    """Bounding boxes [(x, y, w, h)] in pixels of a bool mask's connected components of at least 12 pixels."""
+    stats = cv2.connectedComponentsWithStats(np.asarray(mask).astype(np.uint8))[2]
+    return [tuple(int(v) for v in row[:4]) for row in stats[1:] if row[4] >= MIN_BOX]
+
+
+def _mimics(chest):
+    """Things a reader may take for a finding: fat pads beside the heart, a skin fold along the lung."""
+    body, taken = chest.anatomy, chest.acquisition
+    if body.fat_pad > 0.3:
+        low = chest.dome + 0.8
+        pad = np.exp(-np.square((chest.x - body.half_width * 0.42) / 2.4) - np.square((chest.y - low) / 1.8))
+        chest.extra += np.float32(1.6 * body.fat_pad) * pad * chest.lungness
+    rng = np.random.default_rng([16, taken.seed, taken.patient, taken.follow_up])
+    side, start, lean = ((1 if rng.random() < 0.5 else -1), rng.uniform(0.55, 0.85), rng.uniform(-0.15, 0.15))
+    if taken.skin_fold:
+        away = chest.x * side - body.half_width * start - lean * (chest.y - 9)
+        fold = np.exp(-np.maximum(away, 0) / 1.8) * sigmoid(away, 0.05) * bell(chest.y - 10, 9)
+        chest.extra += np.float32(0.8) * fold * chest.in_body
+
+
+def _attenuation(chest, tube_side):
+    """Sum of mu * thickness over everything the rays cross (float32)."""
+    lung = np.maximum(chest.lung, 0)
+    soft = np.maximum(chest.body - chest.lung0 - chest.air * (chest.body > 3), 0)
+    soft = soft * (1 + chest.camera.texture(chest.rng, (1.0, 3.0, 8.0), (0.009, 0.014, 0.02)))
+    vessel = chest.vessel * np.clip((chest.lung0 - 3) * (1 / 9), 0, 1) * chest.seen
+    total = np.float32(SOFT) * (soft + chest.density * lung + np.float32(1.15) * vessel + chest.extra)
+    total = total + np.float32((BONE - SOFT) * 0.92) * chest.bone + np.float32(0.012 * SOFT) * chest.heart
+    devices = draw_devices(chest, tube_side)
+    return (total if devices is None else total + devices).astype(np.float32)
+
+
+def _measures(chest):
+    """Cardiothoracic ratio on this film's silhouettes, and the longest diameter of masses and nodules."""
+    heart = chest.x[silhouette(chest)]
+    thorax = chest.x[chest.lung0 > 0.3]
+    measures = {
+        "cardiothoracic_ratio": float(np.ptp(heart) / np.ptp(thorax)) if heart.size and thorax.size else float("nan")
+    }
+    return measures | {f"{finding.lower()}_mm": value for finding, value in chest.diameters.items()}

@@ -1,0 +1,85 @@
+"""Films for training: many, uncompressed, in chunks that survive an interruption."""
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from util.errors import CourseError
+from util.findings import FINDINGS
+from util.phantom import films
+from util.phantom.cohort import GENERATOR_VERSION, check_film_arguments, root_seed, write_json
+from util.phantom.studies import MINED, sample_studies
+
+CHUNK = 500  # films per file
+
+
+def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1.0):
+    """Draw ``n`` films for training into the folder ``out``; call again with the same arguments to resume.
+
+    Writes films-0000.npy, films-0001.npy, ... (uint8, (500, size, size), the last one shorter), truth.npy
+    (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)), table.csv and recipe.json. No patient is
+    one of an embedded cohort (``cohort.root_seed``). Raises CourseError when ``out`` holds another recipe.
+    """
+    check_film_arguments(size)
+    root = root_seed(seed, "shards")
+    table = sample_studies(n, root, enriched, confounding)
+    out = Path(out)
+    _claim(out, {"generator_version": GENERATOR_VERSION, "n": n, "seed": seed, "size": size,
+                 "enriched": enriched, "confounding": confounding})  # fmt: skip
+    table.to_csv(out / "table.csv", index=False)
+    np.save(out / "truth.npy", table[list(FINDINGS)].to_numpy(np.float32))
+    np.save(out / "mined.npy", table[MINED].to_numpy(np.uint8))
+    work = partial(_pixels, seed=root, size=size)
+    missing = [start for start in range(0, n, CHUNK) if not _chunk_path(out, start).exists()]
+    if not missing:
+        return
+    todo = pd.concat([table.iloc[start : start + CHUNK] for start in missing])
+    drawn = films.for_each_row(work, todo, "Drawing films", workers)
+    for start in missing:
+        path = _chunk_path(out, start)
+        part = path.with_suffix(".part")
+        shape = (min(CHUNK, n - start), size, size)
+        chunk = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        for i in range(len(chunk)):
+            chunk[i] = next(drawn)
+        chunk.flush()
+        del chunk
+        os.replace(part, path)
+    next(drawn, None)  # closes the progress bar and the processes
+
+
+def open_shards(out):
+    """What ``render_shards`` wrote: list of uint8 memory maps (chunk, size, size), truth (n, 14), mined (n, 14)."""
+    out = Path(out)
+    if not (out / "recipe.json").is_file():
+        raise CourseError(f"{out} holds no shards; write them with render_shards or python -m util.phantom --shards")
+    truth, mined = np.load(out / "truth.npy"), np.load(out / "mined.npy")
+    chunks = [np.load(path, mmap_mode="r") for path in sorted(out.glob("films-*.npy"))]
+    if sum(map(len, chunks)) != len(truth):
+        raise CourseError(f"{out} is unfinished; call render_shards again with the same arguments to resume")
+    return chunks, truth, mined
+
+
+def _pixels(row, seed, size):
+    return films.draw(row, seed, size).pixels
+
+
+def _chunk_path(out, start):
+    return out / f"films-{start // CHUNK:04d}.npy"
+
+
+def _claim(out, recipe):
+    """Make the folder and note the recipe, or check that the folder is of this very recipe."""
+    note = out / "recipe.json"
+    if note.is_file():
+        if json.loads(note.read_text(encoding="utf-8")) != recipe:
+            raise CourseError(f"{out} was begun with other arguments, see {note.name} there; choose another folder")
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise CourseError(f"{out} exists and is not an empty folder; choose another place or remove it first")
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(note, recipe)

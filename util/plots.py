@@ -1,0 +1,148 @@
+"""The drawings of the course: one palette, one way to show a figure, one way to draw a film."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+PALETTE = sns.color_palette("colorblind")
+BOX_COLOUR = "#f0e442"  # the yellow of Okabe and Ito's palette, visible on gray
+
+
+def show(fig, alt):
+    """Show a figure in the notebook with a text for those who cannot see it, and close it.
+
+    Parameters
+    ----------
+    fig : matplotlib Figure
+    alt : str, one sentence that says what is to be seen
+
+    nbconvert takes the text from the metadata of the output (``image/png``, ``alt``).
+    """
+    from IPython.display import display
+
+    display(fig, metadata={"image/png": {"alt": alt}})
+    plt.close(fig)
+
+
+def film_title(cohort, text):
+    """`text`, with the word 'simulated' where the films are."""
+    return f"{text} (simulated)" if cohort.simulated else text
+
+
+def draw_film(ax, film, title=""):
+    """Draw one film, uint8 or float (h, w), in gray on the axes `ax`, in pixels of the film."""
+    ax.imshow(
+        film, cmap="gray", vmin=0 if film.dtype == np.uint8 else None, vmax=255 if film.dtype == np.uint8 else None
+    )
+    ax.set(title=title, xlabel="x (pixels)", ylabel="y (pixels)")
+    return ax
+
+
+def draw_boxes(ax, boxes, label=True):
+    """Draw the rows of a box table (finding, x, y, w, h in pixels) on the axes `ax`."""
+    for box in boxes.itertuples():
+        ax.add_patch(plt.Rectangle((box.x, box.y), box.w, box.h, fill=False, edgecolor=BOX_COLOUR, lw=1.5))
+        if label:
+            ax.text(box.x, box.y - 4, box.finding, color=BOX_COLOUR, fontsize="small", va="bottom")
+    return ax
+
+
+def show_films(cohort, images, titles=None, columns=4, boxes=False, alt=None):
+    """Show films of a cohort by name in a grid, with their boxes if wanted.
+
+    Parameters
+    ----------
+    cohort : util.cohort.Cohort
+    images : list of film names
+    titles : list of str, one for each film, or None for the names
+    columns : int, films in a row
+    boxes : bool, draw the cohort's boxes
+    alt : str, text for those who cannot see the figure
+    """
+    images = list(images)
+    titles = images if titles is None else list(titles)
+    rows = -(-len(images) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(2.6 * columns, 2.9 * rows), squeeze=False, dpi=72)
+    for ax in axes.flat[len(images) :]:
+        ax.axis("off")
+    for ax, image, title in zip(axes.flat, images, titles, strict=False):
+        draw_film(ax, cohort.read(image), film_title(cohort, title))
+        ax.title.set_fontsize("small")
+        if boxes:
+            draw_boxes(ax, cohort.boxes[cohort.boxes["Image"] == image])
+    for ax in axes[:, 1:].flat:
+        ax.set_ylabel("")
+    for ax in axes[:-1].flat:
+        ax.set_xlabel("")
+    fig.tight_layout()
+    show(fig, alt or "A grid of chest films: " + ", ".join(titles))
+
+
+def draw_dense_block(ax, channels, layers, growth):
+    """Draw the channels in a dense block as they pile up, one bar before and after each layer, on the axes `ax`."""
+    heights = [channels, *[growth] * layers]
+    for state in range(layers + 1):
+        for source, height in enumerate(heights[: state + 1]):
+            ax.bar(state, height, 0.42, sum(heights[:source]), color=PALETTE[source % 10], edgecolor="white")
+        total = sum(heights[: state + 1])
+        ax.text(state, total + growth / 5, total, ha="center", va="bottom")
+        if state < layers:  # everything there is goes into the next layer, which adds one segment
+            ax.annotate(
+                "",
+                xy=(state + 0.79, total + growth / 2),
+                xytext=(state + 0.22, total / 2),
+                arrowprops={"arrowstyle": "-|>", "color": "0.4", "connectionstyle": "arc3,rad=0.15"},
+            )
+    names = ["input", *(f"after\nlayer {layer}" for layer in range(1, layers + 1))]
+    ax.set(xticks=range(layers + 1), xticklabels=names, ylabel="channels")
+    ax.set_ylim(0, sum(heights) * 1.12)
+    return ax
+
+
+def draw_map(ax, film, cam, highest, opacity=0.45):
+    """Lay an enlarged map over its film on the axes `ax`: colours from 0 to `highest`, the same opacity everywhere.
+
+    film : uint8 (h, w); cam : float (h, w), 0 and above; highest : float, one number for all maps to be compared
+    Returns the image of the map, for a colour bar.
+    """
+    draw_film(ax, film)
+    return ax.imshow(cam, cmap="viridis", vmin=0, vmax=highest, alpha=opacity)
+
+
+def draw_roc(ax, fpr, tpr, title="", marker=None):
+    """Draw a ROC curve, arrays (k,) from 0 to 1, over the diagonal of chance on the axes `ax`."""
+    ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")
+    ax.plot(fpr, tpr, color=PALETTE[0], marker=marker)
+    ax.set(title=title, xlabel="FPR (1 - specificity)", ylabel="TPR (sensitivity)", aspect="equal")
+    ax.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    return ax
+
+
+def draw_intervals(ax, table, value, label=None):
+    """Draw one row for each row of a table, from the top: a point, its interval, or the note that replaces them.
+
+    table : DataFrame with the column `value`, low, high (NaN where unknown) and note; label : str for a legend
+    """
+    rows = np.arange(len(table))
+    ax.hlines(rows, table["low"], table["high"], color=PALETTE[0], lw=2)
+    ax.plot(table[value], rows, "o", color=PALETTE[0], ms=5, label=label)
+    for row, note in zip(rows, table["note"], strict=True):
+        if note:
+            ax.text(0.01, row, note, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color="0.35")
+    ax.set_yticks(rows, table.index)
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    return ax
+
+
+def dumbbells(ax, table, xlabel):
+    """Draw two numbers for each name as two dots on a line, on the axes `ax`.
+
+    table : DataFrame, index the names from top to bottom, two columns of numbers
+    """
+    for (column, values), marker, colour in zip(table.items(), "os", PALETTE, strict=False):
+        ax.plot(values, range(len(table)), marker, color=colour, label=column, zorder=2)
+    ax.hlines(range(len(table)), table.min(axis=1), table.max(axis=1), color="0.7", zorder=1)
+    ax.set(yticks=range(len(table)), yticklabels=table.index, xlabel=xlabel)
+    ax.invert_yaxis()
+    ax.legend()
+    return ax

@@ -1,0 +1,70 @@
+"""Logits of a cohort's films, ready as a table: evaluation needs labels and scores, not the network."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+
+from util.cohort import HOME, PHANTOM
+from util.findings import FINDINGS
+from util.weights import WEIGHTS, read_passport, scope
+
+CACHE = HOME / "build" / "scores"
+RECORDED = WEIGHTS / "phantom_scores.csv"  # the embedded model on the embedded films, written by util.train
+
+
+def origin(cohort):
+    """Sentences on where the scores of a cohort come from and what they can mean."""
+    passport = read_passport()
+    return f"Scores: logits of the weights '{passport['name']}', {passport['origin']}.\n{scope(passport, cohort)}"
+
+
+def cohort_scores(cohort, split="test"):
+    """Logits of the films of one split.
+
+    The embedded cohort's are recorded in data/weights; others are computed once with the model (TensorFlow) and
+    kept under build/scores for as long as weights and films stay the same.
+
+    Parameters
+    ----------
+    cohort : util.cohort.Cohort
+    split : 'train', 'valid' or 'test'
+
+    Returns
+    -------
+    DataFrame float, index Image in the order of ``cohort.split(split)``, one column of logits for each finding
+    """
+    images = list(cohort.split(split)["Image"])
+    if cohort.simulated and RECORDED.is_file():
+        recorded = pd.read_csv(RECORDED, index_col="Image")
+        if set(images) <= set(recorded.index) and all(cohort.paths[i].parent == PHANTOM / "films" for i in images):
+            return recorded.loc[images, list(FINDINGS)]
+    cached = CACHE / f"{cohort.name}-{split}-{_digest(cohort, images)}.csv"
+    if cached.is_file():
+        return pd.read_csv(cached, index_col="Image")
+    from util.model import predict
+    from util.weights import load_pretrained
+
+    scores = predict(load_pretrained(), cohort, images)
+    _keep(scores, cached)
+    return scores
+
+
+def _digest(cohort, images):
+    """Names the weights and the very films: other weights or other files are another table."""
+    text = [read_passport()["sha256"]]
+    for image in images:
+        status = cohort.paths[image].stat()
+        text.append(f"{cohort.paths[image]} {status.st_size} {status.st_mtime_ns}")
+    return hashlib.sha256("\n".join(text).encode()).hexdigest()[:16]
+
+
+def _keep(scores, path):
+    """Write a table whole or not at all; where nothing can be written, say so and go on."""
+    partial = Path(f"{path}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scores.to_csv(partial, float_format="%.6g")
+        partial.replace(path)
+    except OSError as error:
+        print(f"The scores are not kept for next time: {path.parent.name} cannot be written ({error.strerror}).")
