@@ -25,7 +25,8 @@ course: setup
 test: setup
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
-	@$(RUN) -m pytest
+	@COHORT= CXR_ROOT= $(RUN) -m pytest
+	@COHORT= CXR_ROOT= COURSE_BATCH=1 $(RUN) -m pytest --nbval-lax notebooks
 
 lab: setup
 	@$(RUN) -m jupyter lab notebooks/01_explore_and_leaks.ipynb

@@ -1,5 +1,8 @@
 """The checks of notebook 4: every right way passes, every known wrong answer meets its own hint."""
 
+import ast
+
+import nbformat
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
@@ -7,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 from util import evaluation
 from util.checks import CheckFailed
 from util.checks.evaluation import check_auc, check_ppv, check_threshold
+from util.cohort import HOME
 
 
 def pairs(y, score, tie=0.5):
@@ -131,3 +135,43 @@ def test_the_examples_are_exact():
     """The threshold check rounds (1 - wanted) * 20 positives: its shares must be whole films."""
     for wanted in (0.8, 0.55, 1.0):
         assert (1 - wanted) * 20 == pytest.approx(round((1 - wanted) * 20), abs=1e-9)
+
+
+# --- What notebook 4 teaches is what util does -----------------------------------------------------
+
+
+def taught(name):
+    """A function as notebook 4 defines it, or its solution of an exercise."""
+    nb = nbformat.read(HOME / "notebooks" / "04_roc_evaluation.ipynb", as_version=4)
+    trees = [ast.parse(cell.source) for cell in nb.cells if cell.cell_type == "code"]
+    (node,) = [node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    scope = {"np": np}
+    exec(compile(ast.unparse(node), name, "exec"), scope)
+    return scope[name]
+
+
+def drawn(seed):
+    """Labels of both classes and scores with ties."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat([0, 1], [60, 40]))
+    return y, np.round(rng.normal(y), 1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_taught_functions_are_those_of_util(seed):
+    y, score = drawn(seed)
+    np.testing.assert_allclose(taught("roc_curve")(y, score), evaluation.roc_curve(y, score)[:2], atol=1e-12)
+    assert taught("auc_by_pairs")(y, score) == pytest.approx(evaluation.auc(y, score), abs=1e-12)
+    for wanted in (0.01, 0.5, 0.8, 0.975, 1.0):
+        expected = evaluation.threshold_for_sensitivity(y, score, wanted)
+        assert taught("threshold_for")(y, score, wanted) == expected
+    rates = np.random.default_rng(seed).uniform(0.05, 0.95, 3)
+    assert taught("ppv_at")(*rates) == pytest.approx(evaluation.ppv_at_prevalence(*rates), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("check", "name"), [(check_auc, "auc_by_pairs"), (check_threshold, "threshold_for"), (check_ppv, "ppv_at")]
+)
+def test_the_solutions_pass_their_checks(check, name, capsys):
+    check(taught(name))
+    assert capsys.readouterr().out.startswith("Right: ")

@@ -1,8 +1,6 @@
 """ROC curve, AUC, intervals and rates against scikit-learn, pROC, brute force, closed forms, simulation."""
 
-import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -344,11 +342,11 @@ def test_table_matches_films_by_name(cohort_like):
 
 def test_table_refuses_what_does_not_fit(cohort_like):
     films, scores = cohort_like
-    with pytest.raises(CourseError, match="2 of 120 films, 000.png for one, have no score"):
+    with pytest.raises(CourseError, match=r"2 of 120 films, 000\.png for one, have no score"):
         evaluation.auc_table(films, scores.iloc[2:])
     with pytest.raises(CourseError, match="No labels or no scores for Edema"):
         evaluation.auc_table(films, scores.drop(columns="Edema"))
-    with pytest.raises(CourseError, match="003.png has more than one row"):
+    with pytest.raises(CourseError, match=r"003\.png has more than one row"):
         evaluation.auc_table(films, pd.concat([scores, scores.iloc[3:4]]))
     with pytest.raises(CourseError, match="1 of 120 scores of Effusion are NaN"):
         evaluation.auc_table(films, scores.assign(Effusion=scores["Effusion"].where(scores.index != "007.png")))
@@ -512,12 +510,12 @@ def test_patients_must_fit():
 
 
 @pytest.fixture(scope="module")
-def published():
+def published(nih_root):
     """Films, scores and AUCs of github.com/jrzech/reproduce-chexnet with NIH's labels; skips when absent."""
-    root = Path(os.environ.get("CXR_ROOT", ""))
-    files = [root / n for n in ("Data_Entry_2017_v2020.csv.gz", "chexnet_predictions.csv", "chexnet_published_auc.csv")]
-    if not os.environ.get("CXR_ROOT") or not all(path.is_file() for path in files):
-        pytest.skip("needs CXR_ROOT with NIH's label file and the published predictions")
+    label_file = nih.find_file(nih_root, ["Data_Entry_2017_v2020.csv"])
+    files = [label_file, nih_root / "chexnet_predictions.csv", nih_root / "chexnet_published_auc.csv"]
+    if label_file is None or not all(path.is_file() for path in files):
+        pytest.skip(f"{nih_root} lacks NIH's label file or the published predictions")
     films, scores = nih.read_labels(files[0]), pd.read_csv(files[1], index_col="Image Index")
     scores.columns = scores.columns.str.removeprefix("prob_")
     films = films[films["Image"].isin(scores.index)].reset_index(drop=True)

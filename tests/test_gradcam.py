@@ -19,7 +19,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from util.errors import CourseError
-from util.gradcam import coverage, grad_cam, hit, inside, peak, upsample
+from util.gradcam import constant_point, coverage, grad_cam, hit, inside, peak, upsample
 
 FINDINGS = 5
 
@@ -233,6 +233,19 @@ def test_a_random_point_hits_in_proportion_to_the_coverage():
     points = np.random.default_rng(3).uniform(0, (100, 80), (4000, 2))
     share, expected = np.mean([inside(point, boxes) for point in points]), (30 * 40 + 40.5 * 20 - 10 * 10) / 8000
     assert abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) / 4000)
+
+
+@settings(max_examples=30, deadline=None)
+@given(arrays.arrays(float, st.tuples(st.integers(1, 8), st.just(4)), elements=st.floats(0, 1)))
+def test_no_point_of_the_grid_lies_in_more_boxes_than_the_constant_point(boxes):
+    grid = np.linspace(0, 1, 11)
+    votes = {(x, y): sum(inside((x, y), [box]) for box in boxes) for x in grid for y in grid}
+    assert votes[constant_point(boxes, steps=10)] == max(votes.values())
+
+
+def test_constant_point_of_two_lungs_lies_in_one_of_them_not_between():
+    lungs = [(0.1, 0.2, 0.2, 0.4), (0.1, 0.2, 0.2, 0.4), (0.7, 0.2, 0.2, 0.4)]
+    assert constant_point(lungs) == pytest.approx((0.2, 0.4))
 
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "05_gradcam.ipynb"

@@ -97,9 +97,11 @@ def _load_phantom(root):
             raise CourseError(
                 f"No phantom cohort at {root} ({path.name} is missing): restore data/phantom from the repository."
             )
-        tables[table] = pd.read_csv(path)
-    films = tables["films"][COLUMNS]
-    truth = tables["truth"].set_index("Image").loc[films["Image"], list(FINDINGS)]
+        tables[table] = _phantom_table(path)
+    films, truth = tables["films"], tables["truth"].set_index("Image")
+    if set(films["Image"]) != set(truth.index):
+        raise CourseError(f"{root}: truth.csv speaks of other films than films.csv: restore data/phantom.")
+    truth = truth.loc[films["Image"]]
     paths = {image: root / "films" / image for image in films["Image"]}
     return Cohort(
         name="phantom",
@@ -109,6 +111,14 @@ def _load_phantom(root):
         notes=("Drawn by a computer with known truth; findings are enriched, see data/README.md.",),
         paths=paths,
     )
+
+
+def _phantom_table(path):
+    columns = {"films": COLUMNS, "truth": ["Image", *FINDINGS], "boxes": nih.BOX_COLUMNS}[path.stem]
+    try:
+        return pd.read_csv(path)[columns]
+    except (OSError, ValueError, KeyError):
+        raise CourseError(f"The table {path} is damaged: restore data/phantom from the repository.") from None
 
 
 def _load_nih(root):
@@ -136,12 +146,9 @@ def _load_nih(root):
     if unknown_ages:
         notes.append(f"{unknown_ages:,} impossible ages (over {nih.OLDEST} years) are treated as unknown.")
     films = films.reset_index(drop=True)
+    paths = {image: paths[image] for image in films["Image"] if image in paths}
     split, sentence = nih.assign_splits(films, root)
     box_file = nih.find_file(root, nih.BOX_FILES)
-    boxes = (
-        nih.read_boxes(box_file, paths) if box_file else pd.DataFrame(columns=["Image", "finding", "x", "y", "w", "h"])
-    )
+    boxes = nih.read_boxes(box_file, paths) if box_file else pd.DataFrame(columns=nih.BOX_COLUMNS)
     films = films.assign(Split=split)[COLUMNS]
-    return Cohort(
-        "nih", films, boxes, None, missing, (*notes, sentence), {n: paths[n] for n in films["Image"] if n in paths}
-    )
+    return Cohort("nih", films, boxes, None, missing, (*notes, sentence), paths)

@@ -125,6 +125,27 @@ def coverage(boxes, size):
     return float(covered.mean())
 
 
+def constant_point(boxes, steps=40):
+    """The point that lies in the most boxes: the best that a player can do who never looks at a film.
+
+    Parameters
+    ----------
+    boxes : (m, 4) numbers or DataFrame with x, y, w, h as shares of their film, 0 to 1: one finding's training boxes
+    steps : int, the point is looked for on a grid of (steps + 1) x (steps + 1) points
+
+    Returns
+    -------
+    (x, y) as shares of a film; of several equally good points the one nearest to their middle
+    """
+    left, top, width, height = (side[:, None] for side in _corners(boxes))
+    grid = np.linspace(0, 1, steps + 1)
+    across, down = (left <= grid) & (grid <= left + width), (top <= grid) & (grid <= top + height)
+    votes = down.T.astype(int) @ across
+    best = np.argwhere(votes == votes.max())
+    row, column = best[np.square(best - best.mean(axis=0)).sum(axis=1).argmin()]
+    return float(grid[column]), float(grid[row])
+
+
 def _corners(boxes):
     """Four arrays (m,): left, top, width and height of at least one box."""
     columns = ["x", "y", "w", "h"]

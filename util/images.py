@@ -57,7 +57,7 @@ def film_shape(path):
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except (OSError, SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         read_film(path)  # says in a sentence what is wrong
         raise
 

@@ -5,6 +5,7 @@ Wang et al., ChestX-ray8, CVPR 2017 (arXiv 1705.02315); https://nihcc.app.box.co
 
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,6 @@ from util.images import film_shape
 
 LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv", "labels.csv")
 BOX_FILES = ("BBox_List_2017.csv", "boxes.csv")
-PACKINGS = ("", ".gz", ".zip")
 COLUMNS = {
     "Image Index": "Image",
     "Patient ID": "PatientId",
@@ -26,18 +26,21 @@ COLUMNS = {
     "View Position": "View",
 }
 BOX_PIXELS = 1024  # NIH gives its boxes in films of 1024 x 1024 pixels
+BOX_COLUMNS = ["Image", "finding", "x", "y", "w", "h"]
+CORNERS = BOX_COLUMNS[2:]
 OLDEST = 120  # the first label file holds ages up to 414
 
 
 def find_file(root, names):
-    """First of `names` in the folder `root`, plain, .gz or .zip, or None."""
-    return next((root / (n + p) for n in names for p in PACKINGS if (root / (n + p)).is_file()), None)
+    """First of `names` in the folder `root`, plain, .csv.gz, .csv.zip or .zip, or None."""
+    packed = [file for name in names for file in (name, f"{name}.gz", f"{name}.zip", f"{Path(name).stem}.zip")]
+    return next((root / file for file in packed if (root / file).is_file()), None)
 
 
 def _read_table(path, **options):
     try:
         return pd.read_csv(path, **options)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise CourseError(f"The table {path} cannot be read ({reason}): fetch it again from NIH.") from None
 
@@ -56,13 +59,16 @@ def read_labels(path):
 
     Raises
     ------
-    CourseError : a column is missing, a finding is unknown, a film stands twice, an age is negative or no number.
+    CourseError : a column is missing, a finding is unknown, a film stands twice, an age is negative or no number,
+    or no film is listed at all.
     """
     path = Path(path)
     table = _read_table(path, dtype=str, keep_default_na=False)
     absent = [column for column in (*COLUMNS, "Finding Labels") if column not in table]
     if absent:
         raise CourseError(f"{path} has no column {', '.join(absent)}: is it NIH's Data_Entry_2017 file?")
+    if table.empty:
+        raise CourseError(f"{path} lists no film: fetch it again from NIH.")
     films = table[list(COLUMNS)].rename(columns=COLUMNS)
     twice = films["Image"][films["Image"].duplicated()]
     if len(twice):
@@ -71,19 +77,25 @@ def read_labels(path):
         films[column] = _numbers(films, column, path)
     films[["PatientId", "FollowUp"]] = films[["PatientId", "FollowUp"]].astype(int)
     films.loc[films["Age"] > OLDEST, "Age"] = np.nan
+    _refuse(films, ~films["Sex"].isin(["M", "F"]), "Sex", "M or F", path)
+    _refuse(films, ~films["View"].isin(["PA", "AP"]), "View", "PA or AP", path)
     return pd.concat([films, _findings(table["Finding Labels"], path)], axis=1)
 
 
 def _numbers(films, column, path):
     text = films[column].str.removesuffix("Y") if column == "Age" else films[column]  # '058Y' in early copies
     numbers = pd.to_numeric(text, errors="coerce")
-    bad = ~(numbers >= 0)
+    _refuse(films, ~((numbers >= 0) & (numbers % 1 == 0)), column, "a whole number from 0 up", path)
+    return numbers
+
+
+def _refuse(films, bad, column, wanted, path):
+    """Name the first film of the rows `bad`, if there are any."""
     if bad.any():
         row = films[bad].iloc[0]
         raise CourseError(
-            f"{path}: the film {row['Image']} has {column} {row[column]!r}, not a number from 0 up: correct that row."
+            f"{path}: the film {row['Image']} has {column} {row[column]!r}, not {wanted}: correct that row."
         )
-    return numbers
 
 
 def _findings(labels, path):
@@ -123,19 +135,37 @@ def read_boxes(path, paths):
     Returns
     -------
     DataFrame: Image, finding, x, y, w, h in pixels of the film as read (float)
+
+    Raises
+    ------
+    CourseError : a finding is unknown, or a box is not four numbers within the film.
     """
-    rows = _read_table(path, header=None, skiprows=1, usecols=range(6), dtype={0: str, 1: str})
-    rows.columns = ["Image", "finding", "x", "y", "w", "h"]
+    rows = _read_table(path, header=0, names=BOX_COLUMNS, usecols=range(6), dtype=str, keep_default_na=False)
     rows["finding"] = rows["finding"].replace({"Infiltrate": "Infiltration"})  # the box list's own word
     unknown = set(rows["finding"]) - set(FINDINGS)
     if unknown:
         raise CourseError(f"{path}: unknown finding {sorted(unknown)[0]!r}; known are {', '.join(FINDINGS)}.")
+    rows[CORNERS] = _within_film(rows, path)
     rows = rows[rows["Image"].isin(paths)].reset_index(drop=True)
     shapes = {image: film_shape(paths[image]) for image in rows["Image"].unique()}
     scale = np.array([shapes[image] for image in rows["Image"]], float).reshape(-1, 2) / BOX_PIXELS
-    rows[["x", "w"]] = rows[["x", "w"]].astype(float).mul(scale[:, 1], axis=0)
-    rows[["y", "h"]] = rows[["y", "h"]].astype(float).mul(scale[:, 0], axis=0)
+    rows[["x", "w"]] = rows[["x", "w"]].mul(scale[:, 1], axis=0)
+    rows[["y", "h"]] = rows[["y", "h"]].mul(scale[:, 0], axis=0)
     return rows
+
+
+def _within_film(rows, path):
+    """x, y, w, h of a box list as floats."""
+    box = rows[CORNERS].apply(pd.to_numeric, errors="coerce").astype(float)
+    far = box[["x", "y"]] + box[["w", "h"]].to_numpy()
+    good = (box[["x", "y"]] >= 0).all(axis=1) & (box[["w", "h"]] > 0).all(axis=1) & (far <= BOX_PIXELS).all(axis=1)
+    if not good.all():
+        image, *values = rows.loc[~good, ["Image", *CORNERS]].iloc[0]
+        raise CourseError(
+            f"{path}: the box {', '.join(values)} of the film {image} is not x, y, w, h in a film of {BOX_PIXELS} x "
+            f"{BOX_PIXELS} pixels: correct that row."
+        )
+    return box
 
 
 def assign_splits(films, root):

@@ -99,7 +99,7 @@ def draw_dense_block(ax, channels, layers, growth):
     return ax
 
 
-def draw_map(ax, film, cam, highest, opacity=0.45):
+def draw_map(ax, film, cam, highest, opacity=0.4):
     """Lay an enlarged map over its film on the axes `ax`: colours from 0 to `highest`, the same opacity everywhere.
 
     film : uint8 (h, w); cam : float (h, w), 0 and above; highest : float, one number for all maps to be compared
@@ -128,7 +128,8 @@ def draw_intervals(ax, table, value, label=None):
     ax.plot(table[value], rows, "o", color=PALETTE[0], ms=5, label=label)
     for row, note in zip(rows, table["note"], strict=True):
         if note:
-            ax.text(0.01, row, note, transform=ax.get_yaxis_transform(), va="center", fontsize="small", color="0.35")
+            place = {"transform": ax.get_yaxis_transform(), "va": "center", "bbox": {"fc": "w", "ec": "none", "pad": 1}}
+            ax.text(0.01, row, note, fontsize="small", color="0.35", **place)
     ax.set_yticks(rows, table.index)
     ax.set_ylim(len(table) - 0.5, -0.5)
     return ax

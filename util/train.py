@@ -32,7 +32,7 @@ from util.progress import progress
 from util.weights import Pretrained, read_weights, save_weights
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "128:12000,192:4000,320:1500"  # pixels:films seen, in this order
+STAGES = "96:12000,160:4000,320:1000"  # pixels:films seen, in this order
 HELD_OUT = 400  # films of other patients, for the log
 ROUND = 500  # films between two savings
 RATES = {"first": 1e-3, "later": 3e-4}  # Adam's step size at the start of a stage; falls as a cosine

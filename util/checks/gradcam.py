@@ -30,7 +30,7 @@ def check_channel_weights(function):
                 (mine.sum(axis=(0, 1)), "That is the sum over the map; Grad-CAM's weight is the mean."),
                 (
                     np.maximum(mine, 0).mean(axis=(0, 1)),
-                    "The ReLU comes at the end, on the map: a channel that speaks against the finding keeps its weight.",
+                    "The ReLU comes at the end, on the map: a weight may be below 0.",
                 ),
                 (np.abs(mine).mean(axis=(0, 1)), "The sign was lost: channels may speak against a finding."),
                 (mine.max(axis=(0, 1)), "That is the largest gradient of each channel; Grad-CAM takes the mean."),
@@ -56,7 +56,7 @@ def check_finding_map(function):
             (np.maximum(weighted.mean(axis=-1), 0), "That is the mean over the channels: Grad-CAM takes their sum."),
             (
                 np.maximum(total, 0) / total.max(),
-                "Dividing by the map's own maximum hides how strong the evidence is, and fails where nothing is positive.",
+                "Dividing by the map's own maximum hides its strength, and fails where nothing is positive.",
             ),
             (activations.sum(axis=-1), "The weights are missing: each channel counts as much as it moves the logit."),
             (np.maximum(weighted, 0), "The channels are still apart: sum over the last axis."),

@@ -1,0 +1,257 @@
+"""One interface, two cohorts: the same tests for simulated and for real films."""
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from util.cohort import COLUMNS, PHANTOM, load_cohort
+from util.errors import CourseError
+from util.findings import DEFINITIONS, FINDINGS
+from util.leakage import patient_overlap
+
+F = list(FINDINGS)
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """Names of the films whose file is opened, and of those whose pixels are decoded."""
+    heads, pixels = [], []
+    plain_open = Image.open
+
+    def counting_open(path, *rest, **options):
+        image = plain_open(path, *rest, **options)
+        heads.append(path.name)
+        plain_load = image.load
+
+        def counting_load(*rest):
+            pixels.append(path.name)
+            return plain_load(*rest)
+
+        image.load = counting_load
+        return image
+
+    monkeypatch.setattr(Image, "open", counting_open)
+    return heads, pixels
+
+
+# ---- both cohorts -----------------------------------------------------------------------------------------------
+
+
+def test_fourteen_findings_in_the_order_of_chexnet():
+    # Rajpurkar et al. train on ChestX-ray14's 14 labels; this order is that of the course's weight files.
+    assert len(set(F)) == 14
+    assert (F[0], F[3], F[9], F[13]) == ("Cardiomegaly", "Hernia", "Pleural_Thickening", "Consolidation")
+    assert list(DEFINITIONS) == F
+
+
+def test_columns_and_types(cohort):
+    films = cohort.films
+    assert list(films) == COLUMNS == ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *F]
+    assert list(films.index) == list(range(len(films)))
+    assert films["Image"].is_unique
+    for column in ("PatientId", "FollowUp", *F):
+        assert pd.api.types.is_integer_dtype(films[column]), column
+    assert pd.api.types.is_numeric_dtype(films["Age"])
+    assert set(films["Sex"]) == {"M", "F"}
+    assert set(films["View"]) == {"PA", "AP"}
+    assert films["Age"].dropna().between(0, 120).all()
+    assert (films["FollowUp"] >= 0).all()
+
+
+def test_labels_are_zeros_and_ones_and_vary(cohort):
+    labels = cohort.films[F].to_numpy()
+    assert set(np.unique(labels)) == {0, 1}
+    assert (labels.sum(axis=0) > 0).all()
+    assert (labels.sum(axis=1) == 0).any()  # films without a finding are part of a cohort
+
+
+def test_splits_hold_every_film_once_and_share_no_patient(cohort):
+    parts = {name: cohort.split(name) for name in ("train", "valid", "test")}
+    assert sorted(pd.concat(parts)["Image"]) == sorted(cohort.films["Image"])
+    for name, part in parts.items():
+        assert len(part)
+        assert list(part.index) == list(range(len(part)))
+        assert set(part["Split"]) == {name}
+    assert not len(patient_overlap(parts["train"], parts["valid"]))
+    assert not len(patient_overlap(parts["train"], parts["test"]))
+    assert not len(patient_overlap(parts["valid"], parts["test"]))
+
+
+def test_unknown_split(cohort):
+    with pytest.raises(CourseError, match="no split 'dev': use 'train', 'valid' or 'test'"):
+        cohort.split("dev")
+
+
+def test_boxes_lie_inside_their_films(cohort):
+    boxes = cohort.boxes
+    assert list(boxes) == ["Image", "finding", "x", "y", "w", "h"]
+    assert len(boxes)
+    assert set(boxes["finding"]) <= set(F)
+    assert set(boxes["Image"]) <= set(cohort.films["Image"])
+    assert (boxes[["x", "y"]].min() >= 0).all()
+    assert (boxes[["w", "h"]].min() > 0).all()
+    sample = boxes.drop_duplicates("Image").sample(12, random_state=0)["Image"]
+    for image in sample:
+        height, width = cohort.read(image).shape
+        mine = boxes[boxes["Image"] == image]
+        assert (mine["x"] + mine["w"] <= width).all()
+        assert (mine["y"] + mine["h"] <= height).all()
+
+
+def test_boxes_fill_the_scale_of_their_films(cohort):
+    # Boxes in another film's pixels would gather in a corner: somewhere they must reach the outer fifth.
+    boxes = cohort.boxes
+    widths = {image: cohort.read(image).shape[1] for image in boxes["Image"].head(60)}
+    boxes = boxes[boxes["Image"].isin(widths)]
+    assert ((boxes["x"] + boxes["w"]) / boxes["Image"].map(widths)).max() > 0.8
+
+
+def test_read_gives_gray_levels(cohort):
+    for image in cohort.films["Image"].iloc[[0, len(cohort.films) // 2, -1]]:
+        film = cohort.read(image)
+        assert film.dtype == np.uint8
+        assert film.ndim == 2
+        assert min(film.shape) >= 320
+        assert film.std() > 10
+
+
+def test_read_an_unknown_film(cohort):
+    with pytest.raises(CourseError, match=re.escape("The film no_such.png is not on disk")):
+        cohort.read("no_such.png")
+
+
+def test_str_tells_what_the_films_are(cohort):
+    text = str(cohort)
+    assert ("simulated films" in text) == cohort.simulated
+    assert ("real films" in text) == (not cohort.simulated)
+    assert "Not for clinical use" in text
+    assert f"{len(cohort.films):,}" in text
+    assert f"{cohort.films['PatientId'].nunique():,} patients" in text
+    assert "/" not in text.replace("data/README.md", "")  # no folder of this machine
+
+
+def test_truth_is_known_of_simulated_films_only(cohort):
+    assert (cohort.truth is not None) == cohort.simulated == (cohort.name == "phantom")
+    if cohort.simulated:
+        assert list(cohort.truth) == ["Image", *F]
+        assert list(cohort.truth["Image"]) == list(cohort.films["Image"])
+        assert set(np.unique(cohort.truth[F])) == {0, 1}
+        wrong = (cohort.truth[F].to_numpy() != cohort.films[F].to_numpy()).mean(axis=0)
+        assert (wrong > 0).all()  # mined labels err on every finding ...
+        assert (wrong < 0.25).all()  # ... and are labels of these films all the same
+
+
+def test_loading_twice_gives_the_same(cohort, nih_root_or_none):
+    again = load_cohort(cohort.name, nih_root_or_none)
+    pd.testing.assert_frame_equal(again.films, cohort.films)
+    pd.testing.assert_frame_equal(again.boxes, cohort.boxes)
+    assert str(again) == str(cohort)
+
+
+@pytest.fixture
+def nih_root_or_none(cohort, request):
+    return None if cohort.simulated else request.getfixturevalue("nih_root")
+
+
+def test_no_film_is_decoded_that_is_not_asked_for(cohort, nih_root_or_none, opened):
+    heads, pixels = opened
+    loaded = load_cohort(cohort.name, nih_root_or_none)
+    assert set(heads) <= set(loaded.boxes["Image"])  # the scale of boxes stands in the head of their films
+    assert len(heads) == len(set(heads))
+    assert not pixels
+    heads.clear()
+    first = loaded.films["Image"].iloc[0]
+    loaded.read(first)
+    assert heads == [first]
+    assert set(pixels) == {first}
+
+
+# ---- which cohort, and where ------------------------------------------------------------------------------------
+
+
+def test_phantom_is_the_default_and_ignores_the_folder_of_real_films(monkeypatch, phantom_cohort):
+    monkeypatch.setenv("CXR_ROOT", "no/such/folder")
+    assert load_cohort().name == "phantom"
+    monkeypatch.setenv("COHORT", "")
+    assert len(load_cohort().films) == len(phantom_cohort.films)
+
+
+def test_environment_variables_choose_cohort_and_folder(monkeypatch, nih_files):
+    nih_files.labels(("a.png",))
+    nih_files.film("a.png")
+    monkeypatch.setenv("COHORT", "nih")
+    monkeypatch.setenv("CXR_ROOT", str(nih_files.root))
+    cohort = load_cohort()
+    assert (cohort.name, cohort.simulated, list(cohort.films["Image"])) == ("nih", False, ["a.png"])
+    assert load_cohort("phantom").simulated  # what is asked for comes first
+
+
+def test_arguments_come_before_the_environment(monkeypatch, nih_files):
+    nih_files.labels(("a.png",))
+    monkeypatch.setenv("CXR_ROOT", "no/such/folder")
+    assert len(load_cohort("nih", nih_files.root).films) == 1
+
+
+def test_unknown_cohort(monkeypatch):
+    with pytest.raises(CourseError, match="no cohort 'chexpert': use 'phantom' or 'nih'"):
+        load_cohort("chexpert")
+    monkeypatch.setenv("COHORT", "NIH")
+    with pytest.raises(CourseError, match="no cohort 'NIH'"):
+        load_cohort()
+
+
+def test_real_films_without_a_folder():
+    with pytest.raises(CourseError, match="make course COHORT=nih ROOT=folder"):
+        load_cohort("nih")
+
+
+def test_missing_and_empty_folder(tmp_path):
+    with pytest.raises(CourseError, match=r"no folder .*nowhere: name the folder"):
+        load_cohort("nih", tmp_path / "nowhere")
+    with pytest.raises(CourseError, match=re.escape("put NIH's Data_Entry_2017_v2020.csv there")):
+        load_cohort("nih", tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(CourseError, match="no folder"):
+        load_cohort("nih", tmp_path / "file")
+    with pytest.raises(CourseError, match="restore data/phantom"):
+        load_cohort("phantom", tmp_path)
+
+
+# ---- a damaged phantom ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken_phantom(tmp_path):
+    """A copy of the phantom's tables to be spoilt, without films."""
+    for table in ("films", "truth", "boxes"):
+        shutil.copy(PHANTOM / f"{table}.csv", tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("table", ["films", "truth", "boxes"])
+def test_phantom_table_missing_empty_or_without_its_columns(broken_phantom, table):
+    path = broken_phantom / f"{table}.csv"
+    for content in ("", "Image,Mass\na.jpg,1\n", "\x00\x01"):
+        path.write_text(content)
+        with pytest.raises(CourseError, match=f"{table}.csv.*restore data/phantom"):
+            load_cohort("phantom", broken_phantom)
+    path.unlink()
+    with pytest.raises(CourseError, match=f"{table}.csv is missing.*restore data/phantom"):
+        load_cohort("phantom", broken_phantom)
+
+
+def test_phantom_truth_of_other_films(broken_phantom):
+    truth = pd.read_csv(broken_phantom / "truth.csv")
+    truth.iloc[1:].to_csv(broken_phantom / "truth.csv", index=False)
+    with pytest.raises(CourseError, match=r"truth.csv.*restore data/phantom"):
+        load_cohort("phantom", broken_phantom)
+
+
+def test_phantom_film_missing(broken_phantom):
+    cohort = load_cohort("phantom", broken_phantom)
+    with pytest.raises(CourseError, match=r"No film at .*: check the name, or fetch the film again"):
+        cohort.read(cohort.films["Image"].iloc[0])

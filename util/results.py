@@ -1,0 +1,78 @@
+"""The results of the README: AUC of the embedded model on the test split of a cohort, and its picture.
+
+python -m util.results                                             simulated films
+COHORT=nih CXR_ROOT=../shared/nih python -m util.results           real films
+python -m util.results --picture data/course.png
+"""
+
+import argparse
+import sys
+
+from util.cohort import load_cohort
+from util.errors import CourseError
+from util.evaluation import auc_table
+from util.findings import FINDINGS
+from util.scores import cohort_scores
+
+
+def results(cohort):
+    """Markdown table: finding, positives, AUC with interval by patient, against mined labels and, where known, truth."""
+    test = cohort.split("test")
+    scores = cohort_scores(cohort, "test")
+    tables = {"mined labels": auc_table(test, scores, by_patient=True)}
+    if cohort.truth is not None:
+        truth = test.drop(columns=list(FINDINGS)).merge(cohort.truth, on="Image", validate="one_to_one")
+        tables["truth"] = auc_table(truth, scores, by_patient=True)
+    kind = "simulated" if cohort.simulated else "real"
+    heads = " | ".join(f"AUC, {name}" for name in tables)
+    lines = [f"| {len(test)} {kind} test films | positives | {heads} |", "|---|---|" + "---|" * len(tables)]
+    for finding in FINDINGS:
+        cells = " | ".join(_cell(table.loc[finding]) for table in tables.values())
+        lines.append(f"| {finding} | {tables['mined labels'].loc[finding, 'positives']} | {cells} |")
+    means = " | ".join(f"{table['auc'].mean():.3f} ({table['auc'].count()} findings)" for table in tables.values())
+    return "\n".join([*lines, f"| **mean** | | {means} |"])
+
+
+def _cell(row):
+    if row["auc"] != row["auc"]:
+        return row["note"]
+    return f"{row['auc']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def picture(cohort, path):
+    """Four test films with the boxes of their true findings, as a PNG file."""
+    import matplotlib.pyplot as plt
+
+    from util.plots import draw_boxes, draw_film, film_title
+
+    fig, axes = plt.subplots(1, 4, figsize=(12, 3.6), dpi=80)
+    boxes = cohort.boxes[cohort.boxes["Image"].isin(cohort.split("test")["Image"])]
+    for ax, finding in zip(axes, ("Cardiomegaly", "Effusion", "Mass", "Pneumothorax"), strict=True):
+        image = boxes.loc[boxes["finding"] == finding, "Image"].iloc[0]
+        draw_film(ax, cohort.read(image), film_title(cohort, finding))
+        draw_boxes(ax, boxes[(boxes["Image"] == image) & (boxes["finding"] == finding)], label=False)
+        ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
+    fig.tight_layout()
+    fig.savefig(path)
+    plt.close(fig)
+
+
+def main(arguments=None):
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m util.results", description=__doc__.split("\n")[0])
+    parser.add_argument("--picture", metavar="FILE", help="write the README's picture instead")
+    options = parser.parse_args(arguments)
+    try:
+        cohort = load_cohort()
+        if options.picture:
+            picture(cohort, options.picture)
+        else:
+            print(results(cohort))
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
