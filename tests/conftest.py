@@ -130,3 +130,49 @@ def tiny_network(size=32, seed=0):
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
     dense = keras.layers.Dense(len(FINDINGS), name="logits", kernel_initializer=keras.initializers.GlorotUniform(seed))
     return keras.Model(inputs, dense(x), name="tiny")
+
+
+def release_tiny(folder, films, name="phantom"):
+    """Weights and passport of a tiny network, as `util.train` writes them; `films` is the folder of its known film."""
+    import json
+
+    from util.images import Preprocessing, read_film
+    from util.model import predict_films
+    from util.weights import save_weights
+
+    image = sorted(path.name for path in films.iterdir())[0]
+    network, file = tiny_network(), folder / f"{name}.safetensors"
+    sha256 = save_weights(network, file)
+    for variable in network.variables:  # the known film is recorded with the rounded weights
+        if len(variable.shape) == 4:
+            variable.assign(variable.numpy().astype(np.float16).astype(np.float32))
+    film = Preprocessing(32, 120.0, 60.0)(read_film(films / image))
+    passport = {
+        "name": name,
+        "sha256": sha256,
+        "bytes": file.stat().st_size,
+        "origin": "a tiny network of the tests",
+        "films": "simulated",
+        "training": "no film at all",
+        "findings": list(FINDINGS),
+        "preprocessing": {"size": 32, "mean": 120.0, "std": 60.0},
+        "output": "logits",
+        "licence": "MIT",
+        "known_film": {"image": image, "logits": predict_films(network, film[None])[0].tolist()},
+    }
+    file.with_suffix(".json").write_text(json.dumps(passport))
+    return file
+
+
+@pytest.fixture
+def tiny_release(tmp_path, monkeypatch):
+    """Path of tiny weights that stand where the embedded ones do, with a tiny DenseNet to take them."""
+    weights, films = tmp_path / "weights", tmp_path / "phantom" / "films"
+    weights.mkdir()
+    films.mkdir(parents=True)
+    pixels = np.random.default_rng(5).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(pixels).save(films / "known.png")
+    monkeypatch.setattr("util.model.build_densenet", tiny_network)
+    monkeypatch.setattr("util.weights.PHANTOM", films.parent)
+    monkeypatch.setattr("util.weights.WEIGHTS", weights)
+    return release_tiny(weights, films)

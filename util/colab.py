@@ -6,12 +6,16 @@ import sys
 
 # Packages of pyproject.toml whose import name differs from the package's name.
 IMPORT_NAMES = {
+    "ipython": "IPython",
     "opencv-python-headless": "cv2",
     "pillow": "PIL",
     "scikit-learn": "sklearn",
     "tensorflow-cpu": "tensorflow",
 }
-NOT_IN_NOTEBOOKS = {"jupyterlab", "nbval", "pytest", "hypothesis", "ruff", "tensorflow-cpu"}
+NOT_IN_NOTEBOOKS = {
+    *("jupyterlab", "nbclient", "nbconvert", "nbformat", "nbval"),
+    *("pytest", "hypothesis", "ruff", "tensorflow-cpu"),
+}
 
 
 def missing_packages(dependencies):
@@ -20,7 +24,7 @@ def missing_packages(dependencies):
 
     wanted = [Requirement(line) for line in dependencies]
     return [
-        str(item)
+        f"{item.name}{item.specifier}"
         for item in wanted
         if item.name not in NOT_IN_NOTEBOOKS
         and (item.marker is None or item.marker.evaluate() or item.name == "tensorflow")

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from util.cohort import HOME
+from util.cohort import HOME, load_cohort
 from util.errors import CourseError
 from util.pages import write_index, write_page
 
@@ -33,9 +33,13 @@ class Result:
     verdict: str
 
 
-def notebooks():
-    """Paths of the notebooks in their order."""
-    return sorted(NOTEBOOKS.glob("0*.ipynb"))
+def notebooks(only=()):
+    """Paths of the notebooks in their order, all or those with the numbers `only`, such as '02'."""
+    paths = sorted(NOTEBOOKS.glob("0*.ipynb"))
+    numbers = [path.stem[:2] for path in paths]
+    if not paths or set(only) - set(numbers):
+        raise CourseError(f"No such notebook in {NOTEBOOKS}: --only takes numbers of {', '.join(numbers) or 'none'}.")
+    return [path for path in paths if not only or path.stem[:2] in only]
 
 
 def peak_memory():
@@ -78,7 +82,12 @@ def run_notebook(path, out, environment):
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(notebook, timeout=CELL_SECONDS, resources={"metadata": {"path": str(NOTEBOOKS)}})
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_SECONDS,
+        resources={"metadata": {"path": str(NOTEBOOKS)}},
+        extra_arguments=["--log-level=CRITICAL"],  # the kernel's own log is not for learners; errors stand in the cell
+    )
     started, failure, megabytes = time.perf_counter(), None, float("nan")
     with client.setup_kernel(env={**os.environ, **environment}):
         try:
@@ -101,7 +110,11 @@ def _peak_memory_of(client):
     from nbformat.v4 import new_code_cell
 
     cell = new_code_cell("from util.course import peak_memory; print(peak_memory())")
-    client.execute_cell(cell, len(client.nb.cells), store_history=False)
+    client.nb.cells.append(cell)
+    try:
+        client.execute_cell(cell, len(client.nb.cells) - 1, store_history=False)
+    finally:
+        client.nb.cells.pop()
     return float(cell.outputs[0].text)
 
 
@@ -111,11 +124,18 @@ def _reason(error):
 
 
 def prepare(out):
-    """Make the output folder and take away what an earlier, perhaps interrupted, run left; say if it can't be."""
+    """Make the output folder and take away what an earlier, perhaps interrupted, run left; say if it can't be.
+
+    Nothing is taken away but files of the course's own names.
+    """
+    if out.resolve() == NOTEBOOKS.resolve():
+        raise CourseError(f"The folder {out} holds the notebooks themselves: name another with --out.")
+    pages = [name for path in notebooks() for name in (path.name, f"{path.stem}.html")]
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for old in [*out.glob("*.ipynb"), *out.glob("*.html"), *out.glob("*.part")]:
-            old.unlink()
+        for name in (*pages, "index.html"):
+            (out / name).unlink(missing_ok=True)
+            (out / f"{name}.part").unlink(missing_ok=True)
         probe = out / "probe.part"
         probe.touch()
         probe.unlink()
@@ -125,9 +145,8 @@ def prepare(out):
         ) from None
 
 
-def run_course(out, environment, only=()):
+def run_course(paths, out, environment):
     """Run the notebooks in order with a line for each; return the results, the last one perhaps a failure."""
-    paths = [path for path in notebooks() if not only or path.stem[:2] in only]
     results = []
     for number, path in enumerate(paths, start=1):
         print(f"[{number}/{len(paths)}] {path.stem} ...", flush=True)
@@ -155,33 +174,38 @@ def main(arguments=None):
     """Run the command; returns the exit code: 1 when a cell failed, 2 after a mistake in the arguments."""
     parser = argparse.ArgumentParser(prog="python -m util.course", description=__doc__.split("\n")[0])
     parser.add_argument("--cohort", default=os.environ.get("COHORT") or "phantom", help="phantom (default) or nih")
-    parser.add_argument("--root", default=os.environ.get("CXR_ROOT"), help="folder of the real films")
+    parser.add_argument("--root", help="folder of the real films (else the environment variable CXR_ROOT)")
     parser.add_argument("--out", default=HOME / "build" / "course", type=Path, help="folder for pages (build/course)")
     parser.add_argument("--only", nargs="*", default=(), metavar="NN", help="numbers of notebooks, such as 02 04")
     parser.add_argument("--save", action="store_true", help="also put the executed notebooks back into notebooks/")
     options = parser.parse_args(arguments)
-    environment = {
-        "COURSE_BATCH": "1",
-        "COHORT": options.cohort,
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
-    }
-    environment["CXR_ROOT"] = str(Path(options.root).expanduser().resolve()) if options.root else ""
     try:
-        from util.cohort import load_cohort
-
-        if options.save and options.cohort != "phantom":
-            raise CourseError(
-                "Only outputs of the phantom cohort are saved in notebooks/: leave out --save or --cohort."
-            )
-        print(load_cohort(options.cohort, environment["CXR_ROOT"] or None), flush=True)
-        prepare(options.out)
-        results = run_course(options.out, environment, options.only)
+        return _run(options)
     except CourseError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\nStopped. The same command starts the course again.", file=sys.stderr)
         return 130
+
+
+def _run(options):
+    """Check the options, run the course, leave index and table; returns the exit code."""
+    root = options.root or (os.environ.get("CXR_ROOT") if options.cohort == "nih" else None)
+    if root and options.cohort == "phantom":
+        raise CourseError(f"The simulated films are embedded; for the films in {root} add --cohort nih (COHORT=nih).")
+    if options.save and options.cohort != "phantom":
+        raise CourseError("Only outputs of the phantom cohort are saved in notebooks/: leave out --save or --cohort.")
+    environment = {
+        "COURSE_BATCH": "1",
+        "COHORT": options.cohort,
+        "CXR_ROOT": str(Path(root).expanduser().resolve()) if root else "",
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    print(load_cohort(options.cohort, environment["CXR_ROOT"] or None), flush=True)
+    paths = notebooks(options.only)
+    prepare(options.out)
+    results = run_course(paths, options.out, environment)
     write_index(results, options.out, options.cohort)
     failed = any(r.verdict != "passed" for r in results)
     if options.save and not failed:

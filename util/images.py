@@ -43,6 +43,8 @@ def _reason(path, error):
     """Say what is wrong with a file that Pillow refuses, in words a user can act on."""
     if path.is_dir():
         return "it is a folder"
+    if getattr(error, "errno", None):
+        return error.strerror.lower()  # permission denied, input/output error
     head = path.read_bytes()[:512]
     if not head:
         return "it is empty"

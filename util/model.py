@@ -50,7 +50,7 @@ def batches(cohort, images, preprocessing, batch_size=BATCH_SIZE):
 
     with ThreadPoolExecutor(max_workers=1) as pool:
         pending = pool.submit(load, chunks[0]) if chunks else None
-        for names, following in zip(chunks, [*chunks[1:], None], strict=True):
+        for names, following in zip(chunks, [*chunks[1:], None], strict=False):  # no film, no chunk
             films = pending.result()
             pending = pool.submit(load, following) if following else None
             yield names, films

@@ -1,5 +1,6 @@
 """Executed notebooks as pages that can be read without Jupyter and without a network."""
 
+import contextlib
 import html
 import re
 from pathlib import Path
@@ -8,6 +9,17 @@ from util.errors import CourseError
 
 MATH = re.compile(r"\$\$(?P<display>.+?)\$\$|(?<![\\$])\$(?P<inline>[^$\n]+?)\$(?!\d)", re.DOTALL)
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
+
+# nbconvert's page without the scripts that it would fetch from the network, and with the texts of its pictures.
+TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
+{%- block html_head_js -%}{%- endblock -%}
+{%- block html_head_js_mathjax -%}{%- endblock -%}
+{%- block html_head_js_mermaidjs -%}{%- endblock -%}
+{%- block data_png scoped -%}
+{%- set alt = output | get_metadata('alt', 'image/png') -%}
+{{ super() | replace('<img ', '<img alt="' ~ (alt | escape_html) ~ '" ', 1) if alt else super() }}
+{%- endblock -%}
+"""
 
 STYLE = """
 body { font: 17px/1.6 system-ui, sans-serif; max-width: 50rem; margin: 3rem auto; padding: 0 1rem; color: #222; }
@@ -43,7 +55,7 @@ def write_page(notebook, path):
         if cell.cell_type == "markdown":
             cell.source = mathml(cell.source)
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
-    exporter = HTMLExporter(mathjax_url="", require_js_url="", jquery_url="", embed_images=True)
+    exporter = HTMLExporter(raw_template=TEMPLATE)
     body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": title}})
     _write(path, nbformat.writes(notebook) + "\n")
     _write(path.with_suffix(".html"), body)
@@ -89,3 +101,6 @@ def _write(path, text):
         raise CourseError(
             f"{path} cannot be written ({error.strerror}): free some space or change its permissions."
         ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink()

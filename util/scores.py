@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from util.cohort import HOME, PHANTOM
+from util.errors import CourseError
 from util.findings import FINDINGS
 from util.weights import WEIGHTS, read_passport, scope
 
@@ -33,6 +34,10 @@ def cohort_scores(cohort, split="test"):
     Returns
     -------
     DataFrame float, index Image in the order of ``cohort.split(split)``, one column of logits for each finding
+
+    Raises
+    ------
+    CourseError : films of the split are not on disk, or the weights cannot be loaded.
     """
     images = list(cohort.split(split)["Image"])
     if cohort.simulated and RECORDED.is_file():
@@ -41,7 +46,7 @@ def cohort_scores(cohort, split="test"):
             return recorded.loc[images, list(FINDINGS)]
     cached = CACHE / f"{cohort.name}-{split}-{_digest(cohort, images)}.csv"
     if cached.is_file():
-        return pd.read_csv(cached, index_col="Image")
+        return pd.read_csv(cached, index_col="Image", dtype=dict.fromkeys(FINDINGS, "float32"))
     from util.model import predict
     from util.weights import load_pretrained
 
@@ -53,6 +58,11 @@ def cohort_scores(cohort, split="test"):
 def _digest(cohort, images):
     """Names the weights and the very films: other weights or other files are another table."""
     text = [read_passport()["sha256"]]
+    absent = [image for image in images if image not in cohort.paths]
+    if absent:
+        raise CourseError(
+            f"{len(absent)} films of this cohort are not on disk, such as {absent[0]}: no model can score them."
+        )
     for image in images:
         status = cohort.paths[image].stat()
         text.append(f"{cohort.paths[image]} {status.st_size} {status.st_mtime_ns}")
@@ -64,7 +74,7 @@ def _keep(scores, path):
     partial = Path(f"{path}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scores.to_csv(partial, float_format="%.6g")
+        scores.to_csv(partial, float_format="%.9g")  # nine digits hold a float32 exactly
         partial.replace(path)
     except OSError as error:
         print(f"The scores are not kept for next time: {path.parent.name} cannot be written ({error.strerror}).")

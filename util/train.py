@@ -3,8 +3,9 @@
     python -m util.train --out build/train
 
 Any Keras backend does (KERAS_BACKEND=tensorflow, jax or torch). Small films come first, large ones last
-(progressive resizing): most is learned where a film costs least. Work is kept after every round of films; the same
-command resumes.
+(progressive resizing): most is learned where a film costs least. Besides the labels of the film the network is told,
+through a head of its own that is thrown away at the end, at which places of its last map each finding lies, which a
+simulation knows. Work is kept after every round of films; the same command resumes.
 """
 
 import argparse
@@ -25,37 +26,22 @@ from util.cohort import PHANTOM, load_cohort
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import Preprocessing
-from util.loss import class_weights, weighted_loss
+from util.loss import weighted_loss
 from util.model import build_densenet, predict, predict_films
+from util.phantom.disease import mined_prevalence
 from util.phantom.shards import open_shards, render_shards
 from util.progress import progress
 from util.weights import Pretrained, read_weights, save_weights
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "96:12000,160:4000,320:1000"  # pixels:films seen, in this order
-HELD_OUT = 400  # films of other patients, for the log
+STAGES = "128:6000,224:500,320:500"  # pixels:films seen, in this order
+HELD_OUT = 300  # films of other patients at each size, for the log
 ROUND = 500  # films between two savings
-RATES = {"first": 1e-3, "later": 3e-4}  # Adam's step size at the start of a stage; falls as a cosine
-
-
-class Rounds(keras.utils.PyDataset):
-    """One round of augmented training films: batches of (float32 (n, size, size, 3), float32 (n, 14))."""
-
-    def __init__(self, films, labels, rows, preprocessing, batch_size, seed):
-        super().__init__()
-        self.films, self.labels, self.rows = films, labels, rows
-        self.preprocessing, self.batch_size, self.seed = preprocessing, batch_size, seed
-
-    def __len__(self):
-        return len(self.rows) // self.batch_size
-
-    def __getitem__(self, index):
-        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
-        films = [
-            augment(self.films[row], self.preprocessing.size, np.random.default_rng([*self.seed, int(row)]))
-            for row in rows
-        ]
-        return np.stack([self.preprocessing(film) for film in films]), self.labels[rows].astype(np.float32)
+LEAST_PREVALENCE = 0.2  # many findings on each training film: a short training must meet each of them often
+PREVALENCE = mined_prevalence(LEAST_PREVALENCE)
+RATES = {"first": 1e-3, "later": 4e-4}  # Adam's step size at the start of a stage; falls as a cosine
+MOST_WEIGHT = 20  # of a place with a finding, where hardly any place has it
+MOMENTUM = 0.9  # of batch norm's running statistics: Keras' 0.99 would lag behind a short training
 
 
 def augment(film, size, rng):
@@ -64,120 +50,155 @@ def augment(film, size, rng):
     uint8 (h, h) -> uint8 (size, size)
     """
     film = cv2.resize(film, (size, size), interpolation=cv2.INTER_AREA)
-    move = cv2.getRotationMatrix2D((size / 2, size / 2), rng.normal(0, 4), np.exp(rng.normal(0, 0.07)))
-    move[:, 2] += rng.normal(0, 0.03 * size, 2)
+    # Little enough that a finding stays at its place of the last map, 32 pixels wide.
+    move = cv2.getRotationMatrix2D((size / 2, size / 2), rng.normal(0, 3), np.exp(rng.normal(0, 0.05)))
+    move[:, 2] += rng.normal(0, 0.02 * size, 2)
     film = cv2.warpAffine(film, move, (size, size), borderMode=cv2.BORDER_CONSTANT).astype(np.float32) / 255
-    film = film ** np.exp(rng.normal(0, 0.2))
-    film = (film - film.mean()) * np.exp(rng.normal(0, 0.2)) + film.mean() + rng.normal(0, 0.06)
-    if rng.random() < 0.3:
-        film = film + rng.normal(0, rng.uniform(0, 0.03), film.shape)
+    film = film ** np.exp(rng.normal(0, 0.15))
+    film = (film - film.mean()) * np.exp(rng.normal(0, 0.15)) + film.mean() + rng.normal(0, 0.05)
     return np.clip(film * 255, 0, 255).astype(np.uint8)
 
 
-class Films:
-    """Rows over all chunks of shards as if they were one array."""
+class Batches(keras.utils.PyDataset):
+    """Augmented films of one round: float32 (n, size, size, 3), labels (n, 14) and places (n, size/32, size/32, 14)."""
 
-    def __init__(self, chunks):
-        self.chunks, self.starts = chunks, np.cumsum([0, *map(len, chunks)])
+    def __init__(self, stage, rows, preprocessing, batch_size, seed):
+        super().__init__()
+        self.stage, self.rows, self.preprocessing = stage, rows, preprocessing
+        self.batch_size, self.seed = batch_size, seed
 
-    def __getitem__(self, row):
+    def __len__(self):
+        return len(self.rows) // self.batch_size
+
+    def __getitem__(self, index):
+        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
+        size, films = self.preprocessing.size, []
+        for row in rows:
+            rng = np.random.default_rng([*self.seed, int(row)])
+            films.append(self.preprocessing(augment(self.stage.film(row), size, rng)))
+        labels, places = self.stage.mined[rows], self.stage.places[rows]
+        return np.stack(films), (labels.astype(np.float32), places.astype(np.float32))
+
+
+class Stage:
+    """The films of one stage, drawn on first use: training rows, and held-out rows of other patients."""
+
+    def __init__(self, folder, films, seed, size):
+        render_shards(folder, films + HELD_OUT, seed, size, enriched=LEAST_PREVALENCE)
+        self.chunks, _, self.mined, self.places = open_shards(folder)
+        self.starts = np.cumsum([0, *map(len, self.chunks)])
+        patients = pd.read_csv(folder / "table.csv")["PatientId"]
+        self.held_out = np.arange(films, len(patients))
+        self.training = np.flatnonzero(~patients.isin(patients.iloc[self.held_out]))
+
+    def film(self, row):
+        """Pixels of one film, uint8 (size, size), over all chunks as if they were one array."""
         chunk = int(np.searchsorted(self.starts, row, side="right")) - 1
         return np.asarray(self.chunks[chunk][row - self.starts[chunk]])
 
+    def round(self, number, seed):
+        """Rows of one round of training films; all films are seen before one is seen again."""
+        order = np.random.default_rng(seed).permutation(len(self.training))
+        return self.training[np.resize(np.roll(order, -number * ROUND), ROUND)]
 
-def split_rows(table):
-    """Rows for training, and held-out rows of other patients (the last HELD_OUT, or a tenth of few films)."""
-    start = len(table) - min(HELD_OUT, len(table) // 10)
-    held_out = np.arange(start, len(table))
-    training = np.flatnonzero(~table["PatientId"].isin(table["PatientId"].iloc[held_out]))
-    return training, held_out
+    def place_weights(self):
+        """Weights of places with and without each finding: every finding counts the same, up to MOST_WEIGHT."""
+        share = self.places[self.training].mean(axis=(0, 1, 2))
+        return np.minimum(0.5 / np.maximum(share, 1e-6), MOST_WEIGHT), 0.5 / (1 - share)
 
 
 def plan(stages):
-    """[(size, films), ...] from '128:12000,320:1500'."""
+    """[(size, films), ...] from '128:6000,320:500'."""
     try:
         pairs = [tuple(int(number) for number in stage.split(":")) for stage in stages.split(",")]
         if all(size % 32 == 0 and size > 0 and films > 0 for size, films in pairs):
             return pairs
     except ValueError:
         pass
-    raise CourseError(f"Stages {stages!r} are not of the form 128:12000,320:1500 (pixels, a multiple of 32 : films).")
+    raise CourseError(f"Stages {stages!r} are not of the form 128:6000,320:500 (pixels, a multiple of 32 : films).")
 
 
 class Training:
-    """The run: shards, state on disk, one round after another."""
+    """The run: films, state on disk, one round after another."""
 
     def __init__(self, out, films, seed, stages, batch_size):
-        self.out, self.seed, self.stages, self.batch_size = Path(out), seed, plan(stages), batch_size
-        render_shards(self.out / "shards", films, seed, FINAL_SIZE)
-        chunks, _, self.mined = open_shards(self.out / "shards")
-        self.films = Films(chunks)
-        self.training, self.held_out = split_rows(pd.read_csv(self.out / "shards" / "table.csv"))
-        sample = np.stack([self.films[row] for row in self.training[:1000]])
+        self.out, self.most_films, self.seed = Path(out), films, seed
+        self.stages, self.batch_size, self.log = plan(stages), batch_size, self.out / "log.csv"
+        self.plain = None  # the model to be released; training adds the head for the places
+        first = self.stage(0)
+        sample = np.stack([first.film(row) for row in first.training[:1000]])
         self.mean, self.std = round(float(sample.mean()), 2), round(float(sample.std()), 2)
-        self.weights = class_weights(pd.DataFrame(self.mined[self.training], columns=list(FINDINGS)))
-        self.log = self.out / "log.csv"
+
+    def stage(self, number):
+        """Films of stage `number`: as many as are seen, at most `most_films`, each stage other patients."""
+        size, seen = self.stages[number]
+        folder = self.out / f"films-{number}-{size}"
+        return Stage(folder, min(seen, self.most_films), 100 * self.seed + number, size)
 
     def preprocessing(self, size):
         return Preprocessing(size, self.mean, self.std)
 
     def run(self):
-        """Train through all stages, from where an earlier call stopped; return the final model."""
+        """Train through all stages, from where an earlier call stopped; return the model to be released."""
         done = len(pd.read_csv(self.log)) if self.log.is_file() else 0
-        rounds = [
-            (stage, size, number, -(-films // ROUND))
-            for stage, (size, films) in enumerate(self.stages)
-            for number in range(-(-films // ROUND))
-        ]
+        rounds = [(k, n) for k, (_, seen) in enumerate(self.stages) for n in range(-(-seen // ROUND))]
         keras.utils.set_random_seed(self.seed)
-        model = None
+        current, model, stage = None, None, None
         if done:
-            model = self.compiled(rounds[done - 1][1])
-            self.restore(model)
-        for stage, size, number, total in progress(rounds[done:], f"rounds of {ROUND} films"):
-            if model is None or model.input_shape[1] != size:
-                model = self.compiled(size, previous=model)
-            self.one_round(model, stage, size, number, total)
-        return model
+            current = rounds[done - 1][0]
+            stage = self.stage(current)
+            model = self.compiled(current, stage)
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(self.out / "last.weights.h5")
+        for number, n in progress(rounds[done:], f"rounds of {ROUND} films"):
+            if number != current:
+                current, stage = number, self.stage(number)
+                model = self.compiled(number, stage, previous=model)
+            self.one_round(model, number, stage, n)
+        return self.plain
 
-    def compiled(self, size, previous=None):
-        """A compiled model for films of this size, with the weights of the stage before."""
-        model = build_densenet(size)
+    def compiled(self, number, stage, previous=None):
+        """Model of one stage with both heads, compiled, with the weights of the stage before."""
+        self.plain = build_densenet(self.stages[number][0])
+        for layer in self.plain.layers:
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.momentum = MOMENTUM
+        places = keras.layers.Dense(len(FINDINGS), name="places", dtype="float32")(self.plain.get_layer("relu").output)
+        model = keras.Model(self.plain.input, [self.plain.output, places])
         if previous is not None:
             model.set_weights(previous.get_weights())
-        model.compile(optimizer=keras.optimizers.Adam(clipnorm=1.0), loss=weighted_loss(*self.weights))
+        losses = [weighted_loss(1 - PREVALENCE, PREVALENCE), weighted_loss(*stage.place_weights())]
+        model.compile(optimizer=keras.optimizers.Adam(clipnorm=1.0), loss=losses)
         return model
 
-    def restore(self, model):
-        model.optimizer.build(model.trainable_variables)
-        model.load_weights(self.out / "last.weights.h5")
-
-    def one_round(self, model, stage, size, number, total):
+    def one_round(self, model, number, stage, n):
         """Train on one round of films, then save model and optimizer, then the line of the log."""
-        order = np.random.default_rng([self.seed, stage]).permutation(len(self.training))
-        rows = self.training[np.resize(np.roll(order, -number * ROUND), ROUND)]
-        rate = RATES["first" if stage == 0 else "later"]
-        model.optimizer.learning_rate = rate * 0.5 * (1 + np.cos(np.pi * number / total))
-        seed = (self.seed, stage, number)
-        data = Rounds(self.films, self.mined, rows, self.preprocessing(size), self.batch_size, seed)
-        history = model.fit(data, verbose=0, shuffle=False)
-        row = {"size": size, "round": number, "films": ROUND, "loss": round(history.history["loss"][-1], 5)}
-        row["held_out_auc"] = round(self.held_out_auc(model, size), 4) if number == total - 1 or number % 6 == 5 else ""
+        size, seen = self.stages[number]
+        total = -(-seen // ROUND)
+        rate = RATES["later" if number else "first"]
+        model.optimizer.learning_rate = rate * 0.5 * (1 + np.cos(np.pi * n / total))
+        rows = stage.round(n, (self.seed, number))
+        data = Batches(stage, rows, self.preprocessing(size), self.batch_size, (self.seed, number, n))
+        history = model.fit(data, verbose=0, shuffle=False).history
+        line = {"size": size, "round": n, "films": ROUND}
+        line |= {"loss": round(history["logits_loss"][-1], 5), "places_loss": round(history["places_loss"][-1], 5)}
+        checked = n % 4 == 3 or n == total - 1
+        line["held_out_auc"] = round(self.held_out_auc(stage, size), 4) if checked else ""
         partial = self.out / "partial.weights.h5"
         model.save_weights(partial)
         partial.replace(self.out / "last.weights.h5")
-        pd.DataFrame([row]).to_csv(self.log, mode="a", header=not self.log.is_file(), index=False)
+        pd.DataFrame([line]).to_csv(self.log, mode="a", header=not self.log.is_file(), index=False)
 
-    def held_out_auc(self, model, size):
-        """Mean AUC over findings on the held-out films, against mined labels."""
+    def held_out_auc(self, stage, size):
+        """Mean AUC over findings on the held-out films of the stage, against mined labels."""
         from sklearn.metrics import roc_auc_score
 
         ready, logits = self.preprocessing(size), []
-        for start in range(0, len(self.held_out), self.batch_size):
-            rows = self.held_out[start : start + self.batch_size]
-            films = [cv2.resize(self.films[row], (size, size), interpolation=cv2.INTER_AREA) for row in rows]
-            logits.append(predict_films(model, np.stack([ready(film) for film in films]), self.batch_size))
-        y, score = self.mined[self.held_out], np.concatenate(logits)
+        for start in range(0, len(stage.held_out), self.batch_size):
+            rows = stage.held_out[start : start + self.batch_size]
+            films = np.stack([ready(stage.film(row)) for row in rows])
+            logits.append(predict_films(self.plain, films, self.batch_size))
+        y, score = stage.mined[stage.held_out], np.concatenate(logits)
         both = [k for k in range(len(FINDINGS)) if 0 < y[:, k].sum() < len(y)]
         return float(np.mean([roc_auc_score(y[:, k], score[:, k]) for k in both]))
 
@@ -190,18 +211,18 @@ def release(training, model, name, command):
     read_weights(model, file)  # what is released is the rounded model
     preprocessing, cohort = training.preprocessing(FINAL_SIZE), load_cohort("phantom", PHANTOM)
     image = cohort.split("test")["Image"].iloc[0]
-    seen = sum(films for _, films in training.stages)
+    seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in training.stages)
     passport = {
         "name": name,
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "origin": "DenseNet-121 trained by the course on its own simulated films",
         "films": "simulated",
-        "training": f"{len(training.training):,} simulated films with mined labels, seen {seen:,} times; no real film",
+        "training": f"simulated films with mined labels and true places, seen: {seen}; no real film",
         "command": command,
         "findings": list(FINDINGS),
         "preprocessing": asdict(preprocessing),
-        "prevalence": dict(zip(FINDINGS, training.weights[1].round(4).tolist(), strict=True)),
+        "prevalence": dict(zip(FINDINGS, PREVALENCE.round(4).tolist(), strict=True)),
         "output": "logits; because of the weighted loss the sigmoid assumes a prevalence of one half",
         "licence": "MIT",
     }
@@ -218,16 +239,16 @@ def main(arguments=None):
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
     parser = argparse.ArgumentParser(prog="python -m util.train", description=__doc__.split("\n")[0])
     parser.add_argument("--out", default="build/train", help="folder for films, state, log and result (build/train)")
-    parser.add_argument("--films", type=int, default=6000, help="films to draw (6000)")
+    parser.add_argument("--films", type=int, default=6000, help="films to draw for a stage, at most (6000)")
     parser.add_argument("--stages", default=STAGES, help=f"pixels:films seen, ... ({STAGES})")
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--name", default="phantom", help="name of the weights (phantom)")
     options = parser.parse_args(arguments)
     try:
-        training = Training(options.out, options.films, options.seed, options.stages, options.batch_size)
-        if training.stages[-1][0] != FINAL_SIZE:
+        if plan(options.stages)[-1][0] != FINAL_SIZE:
             raise CourseError(f"The last stage must be at {FINAL_SIZE} pixels, the size of the released model.")
+        training = Training(options.out, options.films, options.seed, options.stages, options.batch_size)
         command = f"python -m util.train --films {options.films} --stages {options.stages} --seed {options.seed}"
         file = release(training, training.run(), options.name, command)
     except CourseError as error:

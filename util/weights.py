@@ -18,6 +18,7 @@ from util.images import Preprocessing, read_film
 
 WEIGHTS = HOME / "data" / "weights"
 TOLERANCE = 1e-3  # of a logit, on the known film
+ENTRIES = ("name", "sha256", "bytes", "origin", "films", "training", "findings", "preprocessing", "output", "licence")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +54,10 @@ class Pretrained:
 
 def scope(passport, cohort):
     """A sentence on what scores of these weights on this cohort can mean."""
-    if cohort.simulated:
+    if cohort.simulated and passport["films"] == "simulated":
         return "These films are simulated, like those the model was trained on: scores say nothing about patients."
+    if cohort.simulated:
+        return "These films are simulated, and the model was trained on real ones: scores say nothing about patients."
     if passport["films"] == "simulated":
         return (
             "These films are real, and the model has only ever seen simulated ones: poor scores are to be expected, "
@@ -69,7 +72,14 @@ def read_passport(name="phantom", path=None):
     if not file.is_file():
         known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.json"))) or "none"
         raise CourseError(f"No passport {file.name} in {file.parent}: known weights are {known}.")
-    return json.loads(file.read_text(encoding="utf-8"))
+    try:
+        passport = json.loads(file.read_text(encoding="utf-8"))
+        absent = [entry for entry in ENTRIES if entry not in passport]
+    except (ValueError, TypeError):
+        raise CourseError(f"The passport {file} is damaged: restore data/weights from the repository.") from None
+    if absent:
+        raise CourseError(f"The passport {file} has no {', '.join(absent)}: restore data/weights from the repository.")
+    return passport
 
 
 def load_pretrained(name="phantom", path=None, check=True):
@@ -133,7 +143,7 @@ def read_weights(model, file, sha256=None):
         raise CourseError(f"{file} is not the file of its passport (SHA-256 differs): restore it from the repository.")
     try:
         arrays = load(data)
-    except SafetensorError:
+    except (SafetensorError, KeyError):  # KeyError: a kind of number that NumPy does not have
         raise CourseError(f"{file} is damaged or no safetensors file: restore it from the repository.") from None
     wanted = {v.path: tuple(v.shape) for v in _variables(model)}
     found = {name: a.shape for name, a in arrays.items()}

@@ -20,7 +20,8 @@ NATURAL_PREVALENCE = {
 }  # fmt: skip
 
 # Rare findings are raised so that a test split of a few hundred films can say something about each of them.
-ENRICHED_PREVALENCE = {finding: max(share, 0.09) for finding, share in NATURAL_PREVALENCE.items()}
+ENRICHED_FLOOR = 0.09
+ENRICHED_PREVALENCE = {finding: max(share, ENRICHED_FLOOR) for finding, share in NATURAL_PREVALENCE.items()}
 
 # A chronic finding belongs to the patient; every other one comes and goes from film to film.
 CHRONIC = ("Cardiomegaly", "Emphysema", "Hernia", "Mass", "Nodule", "Pleural_Thickening", "Fibrosis")
@@ -115,9 +116,12 @@ def latent_factors(confounding=1.0):
 
 
 def mined_prevalence(enriched=False):
-    """Prevalence of the mined labels, float64 (14,), in the order of FINDINGS."""
-    table = ENRICHED_PREVALENCE if enriched else NATURAL_PREVALENCE
-    return np.array([table[finding] for finding in FINDINGS])
+    """Prevalence of the mined labels, float64 (14,), in the order of FINDINGS.
+
+    ``enriched``: False for the natural one, True for ENRICHED_PREVALENCE, or the least prevalence as a number.
+    """
+    floor = ENRICHED_FLOOR if enriched is True else float(enriched)
+    return np.array([max(NATURAL_PREVALENCE[finding], floor) for finding in FINDINGS])
 
 
 def true_prevalence(enriched=False):

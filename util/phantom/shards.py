@@ -15,14 +15,17 @@ from util.phantom.cohort import GENERATOR_VERSION, check_film_arguments, root_se
 from util.phantom.studies import MINED, sample_studies
 
 CHUNK = 500  # films per file
+PLACE = 32  # pixels of the film behind one place of DenseNet-121's last map
 
 
 def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1.0):
     """Draw ``n`` films for training into the folder ``out``; call again with the same arguments to resume.
 
-    Writes films-0000.npy, films-0001.npy, ... (uint8, (500, size, size), the last one shorter), truth.npy
-    (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)), table.csv and recipe.json. No patient is
-    one of an embedded cohort (``cohort.root_seed``). Raises CourseError when ``out`` holds another recipe.
+    Writes films-0000.npy, films-0001.npy, ... (uint8, (500, size, size), the last one shorter), with each
+    places-0000.npy, ... (bool (500, size/32, size/32, 14): which places of the film, as coarse as the last map of
+    DenseNet-121, a finding touches), truth.npy (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)),
+    table.csv and recipe.json. No patient is one of an embedded cohort (``cohort.root_seed``). Raises CourseError
+    when ``out`` holds another recipe.
     """
     check_film_arguments(size)
     root = root_seed(seed, "shards")
@@ -33,7 +36,7 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
     table.to_csv(out / "table.csv", index=False)
     np.save(out / "truth.npy", table[list(FINDINGS)].to_numpy(np.float32))
     np.save(out / "mined.npy", table[MINED].to_numpy(np.uint8))
-    work = partial(_pixels, seed=root, size=size)
+    work = partial(_pixels_and_places, seed=root, size=size)
     missing = [start for start in range(0, n, CHUNK) if not _chunk_path(out, start).exists()]
     if not missing:
         return
@@ -44,16 +47,18 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
         part = path.with_suffix(".part")
         shape = (min(CHUNK, n - start), size, size)
         chunk = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+        places = np.zeros((len(chunk), size // PLACE, size // PLACE, len(FINDINGS)), bool)
         for i in range(len(chunk)):
-            chunk[i] = next(drawn)
+            chunk[i], places[i] = next(drawn)
         chunk.flush()
         del chunk
+        np.save(out / path.name.replace("films", "places"), places)
         os.replace(part, path)
     next(drawn, None)  # closes the progress bar and the processes
 
 
 def open_shards(out):
-    """What ``render_shards`` wrote: list of uint8 memory maps (chunk, size, size), truth (n, 14), mined (n, 14)."""
+    """What ``render_shards`` wrote: list of uint8 memory maps (chunk, size, size), truth, mined, places (n, ...)."""
     out = Path(out)
     if not (out / "recipe.json").is_file():
         raise CourseError(f"{out} holds no shards; write them with render_shards or python -m util.phantom --shards")
@@ -61,11 +66,18 @@ def open_shards(out):
     chunks = [np.load(path, mmap_mode="r") for path in sorted(out.glob("films-*.npy"))]
     if sum(map(len, chunks)) != len(truth):
         raise CourseError(f"{out} is unfinished; call render_shards again with the same arguments to resume")
-    return chunks, truth, mined
+    places = np.concatenate([np.load(path) for path in sorted(out.glob("places-*.npy"))])
+    return chunks, truth, mined, places
 
 
-def _pixels(row, seed, size):
-    return films.draw(row, seed, size).pixels
+def _pixels_and_places(row, seed, size):
+    film = films.draw(row, seed, size)
+    side = size // PLACE
+    places = np.zeros((side, side, len(FINDINGS)), bool)
+    for finding, mask in film.masks.items():
+        whole = mask[: side * PLACE, : side * PLACE].reshape(side, PLACE, side, PLACE)
+        places[..., FINDINGS.index(finding)] = whole.any(axis=(1, 3))
+    return film.pixels, places
 
 
 def _chunk_path(out, start):

@@ -41,7 +41,7 @@ def sample_studies(n_films, seed, enriched=False, confounding=1.0):
     ----------
     n_films : int, at least 1
     seed : int or sequence of ints, as ``numpy.random.default_rng`` takes it
-    enriched : bool, raise the rare findings (``disease.ENRICHED_PREVALENCE``)
+    enriched : bool, raise the rare findings (``disease.ENRICHED_PREVALENCE``); or a number, the least prevalence
     confounding : float in [-1, 1], how view and chest tubes go with the findings: 1 as in ChestX-ray14,
         0 not at all, -1 reversed
 

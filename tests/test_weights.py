@@ -1,0 +1,264 @@
+"""Weights and passport: the round trip, and everything that must not be loaded."""
+
+import hashlib
+import json
+import pickle
+import struct
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tests.conftest import tiny_network
+from util.errors import CourseError
+from util.findings import FINDINGS
+from util.weights import TOLERANCE, check_known_film, load_pretrained, read_passport, read_weights, save_weights, scope
+
+PHANTOM, REAL = SimpleNamespace(simulated=True), SimpleNamespace(simulated=False)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Weights of a tiny network, without a passport."""
+    save_weights(tiny_network(), tmp_path / "tiny.safetensors")
+    return tmp_path / "tiny.safetensors"
+
+
+def values(network):
+    return {v.path: v.numpy() for v in network.variables}
+
+
+def rewrite(file, change):
+    """Save the arrays of a weights file again after `change` has been made to them."""
+    arrays = load_file(file)
+    change(arrays)
+    save_file(arrays, file)
+
+
+def change_passport(file, **entries):
+    passport = json.loads(file.with_suffix(".json").read_text())
+    file.with_suffix(".json").write_text(json.dumps(passport | entries))
+
+
+# ---- round trip -------------------------------------------------------------------------------------------------
+
+
+def test_round_trip_rounds_kernels_to_half_precision_and_nothing_else(tmp_path):
+    network, other = tiny_network(seed=1), tiny_network(seed=2)
+    sha256 = save_weights(network, tmp_path / "w.safetensors")
+    read_weights(other, tmp_path / "w.safetensors", sha256)
+    for name, before in values(network).items():
+        after = values(other)[name]
+        if before.ndim == 4:  # float16 has 11 significant bits, and steps of 2**-24 below 2**-14
+            assert (np.abs(after - before) <= np.maximum(np.abs(before) * 2.0**-11, 2.0**-25)).all()
+            assert (after != before).any()
+        else:
+            np.testing.assert_array_equal(after, before)
+
+
+def test_file_is_whole_deterministic_and_small(tmp_path):
+    network = tiny_network()
+    first = save_weights(network, tmp_path / "a.safetensors")
+    assert first == save_weights(network, tmp_path / "b.safetensors")
+    assert first == hashlib.sha256((tmp_path / "a.safetensors").read_bytes()).hexdigest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
+    dtypes = {name: array.dtype for name, array in load_file(tmp_path / "a.safetensors").items()}
+    assert {name for name, dtype in dtypes.items() if dtype == np.float16} == {"conv/kernel"}
+
+
+def test_large_variances_survive(tmp_path):
+    network = tiny_network()
+    network.get_layer("bn").moving_variance.assign(np.full(4, 1e7, np.float32))  # float16 ends at 65,504
+    save_weights(network, tmp_path / "w.safetensors")
+    read_weights(other := tiny_network(), tmp_path / "w.safetensors")
+    np.testing.assert_array_equal(other.get_layer("bn").moving_variance, 1e7)
+
+
+def test_load_pretrained(tiny_release):
+    loaded = load_pretrained()
+    assert loaded.findings == FINDINGS
+    assert loaded.passport == read_passport()
+    assert (loaded.preprocessing.size, loaded.preprocessing.mean, loaded.preprocessing.std) == (32, 120, 60)
+    assert loaded.model.output_shape == (None, 14)
+    assert check_known_film(loaded) < 1e-4
+    by_path = load_pretrained(path=tiny_release)
+    for name, array in values(by_path.model).items():
+        np.testing.assert_array_equal(array, values(loaded.model)[name])
+
+
+# ---- the passport -----------------------------------------------------------------------------------------------
+
+
+def test_passport_in_words(tiny_release):
+    text = load_pretrained().describe()
+    assert "Weights: phantom (0.0 MB), a tiny network of the tests." in text
+    assert "Trained on: no film at all." in text
+    assert "Input: 32 x 32 pixels, (gray level - 120.0) / 60.0." in text
+    assert "Licence: MIT. Not for clinical use." in text
+
+
+def test_passport_says_what_it_means_to_meet_these_films(tiny_release):
+    loaded = load_pretrained()
+    assert "has only ever seen simulated ones: poor scores are to be expected" in loaded.describe(REAL)
+    assert "These films are simulated, like those the model was trained on" in loaded.describe(PHANTOM)
+    assert "has only ever seen" not in loaded.describe(PHANTOM)
+    assert loaded.describe(REAL).startswith(loaded.describe())
+    # Weights of somebody else, trained on real films:
+    assert scope({"films": "real"}, REAL) == "These films are real, like those the model was trained on."
+    assert "simulated, and the model was trained on real ones" in scope({"films": "real"}, PHANTOM)
+
+
+def test_passport_missing_damaged_or_incomplete(tiny_release):
+    with pytest.raises(CourseError, match=r"No passport chexnet\.json in .*: known weights are phantom\."):
+        load_pretrained("chexnet")
+    passport = tiny_release.with_suffix(".json")
+    entries = json.loads(passport.read_text())
+    for content in ("", "{", "3", '"text"'):
+        passport.write_text(content)
+        with pytest.raises(CourseError, match=r"passport .*phantom\.json (is damaged|has no).*restore data/weights"):
+            load_pretrained()
+    for entry in ("sha256", "preprocessing", "findings", "films"):
+        passport.write_text(json.dumps({k: v for k, v in entries.items() if k != entry}))
+        with pytest.raises(CourseError, match=rf"phantom\.json has no {entry}: restore data/weights"):
+            load_pretrained()
+    passport.unlink()
+    with pytest.raises(CourseError, match=r"No passport phantom\.json .*known weights are none\."):
+        load_pretrained()
+
+
+def test_findings_in_another_order_are_refused(tiny_release):
+    change_passport(tiny_release, findings=sorted(FINDINGS))
+    with pytest.raises(CourseError, match="other findings than the course's 14"):
+        load_pretrained()
+
+
+# ---- the known film ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        {"preprocessing": {"size": 32, "mean": 124.0, "std": 60.0}},
+        {"preprocessing": {"size": 32, "mean": 120.0, "std": 66.0}},
+        {"preprocessing": {"size": 64, "mean": 120.0, "std": 60.0}},
+        {"known_film": {"image": "known.png", "logits": [0.0] * 14}},
+        {"known_film": {"image": "known.png", "logits": [float("nan")] * 14}},
+    ],
+)
+def test_known_film_notices_another_preprocessing_or_recording(tiny_release, altered):
+    change_passport(tiny_release, **altered)
+    with pytest.raises(CourseError, match=r"The known film known\.png gives logits that differ by .* restore data/"):
+        load_pretrained()
+    assert load_pretrained(check=False).findings == FINDINGS
+
+
+def test_known_film_notices_other_weights(tiny_release):
+    loaded = load_pretrained()
+    bias = loaded.model.get_layer("logits").bias
+    bias.assign_add(np.full(14, 1.5 * TOLERANCE))
+    with pytest.raises(CourseError, match=r"differ by 0\.0015"):
+        check_known_film(loaded)
+
+
+def test_known_film_missing(tiny_release, tmp_path):
+    (tmp_path / "phantom" / "films" / "known.png").unlink()
+    with pytest.raises(CourseError, match=r"No film at .*known\.png"):
+        load_pretrained()
+
+
+# ---- files that must not be loaded ------------------------------------------------------------------------------
+
+
+def test_sha256_comes_before_everything(tiny_release):
+    data = bytearray(tiny_release.read_bytes())
+    data[-1] ^= 1
+    tiny_release.write_bytes(data)
+    with pytest.raises(CourseError, match=r"phantom\.safetensors is not the file of its passport \(SHA-256 differs\)"):
+        load_pretrained()
+
+
+def test_missing_weights(tiny_release):
+    tiny_release.unlink()
+    with pytest.raises(CourseError, match=r"No weights at .*phantom\.safetensors: restore data/weights"):
+        load_pretrained()
+
+
+class Bomb:
+    """A pickle that would make a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+def brain_floats():
+    head = json.dumps({"conv/kernel": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}).encode()
+    return struct.pack("<Q", len(head)) + head + b"\x00" * 4
+
+
+@pytest.mark.parametrize("kind", ["pickle", "npy", "h5", "text", "empty", "cut", "bfloat16"])
+def test_what_is_no_safetensors_file(file, kind):
+    trap = file.with_name("trap")
+    if kind == "pickle":
+        file.write_bytes(pickle.dumps(Bomb(trap)))
+    elif kind == "npy":
+        with file.open("wb") as out:
+            np.save(out, np.zeros(3))
+    elif kind == "h5":
+        tiny_network().save_weights(file.with_name("x.weights.h5"))
+        file.write_bytes(file.with_name("x.weights.h5").read_bytes())
+    else:
+        whole = file.read_bytes()
+        file.write_bytes({"text": b"Not found", "empty": b"", "cut": whole[:-7], "bfloat16": brain_floats()}[kind])
+    with pytest.raises(CourseError, match=r"tiny\.safetensors is damaged or no safetensors file: restore it"):
+        read_weights(tiny_network(), file)
+    assert not trap.exists()
+
+
+def spoil(name, value):
+    def change(arrays):
+        arrays[name].flat[0] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        (spoil("conv/kernel", np.nan), "the values of conv/kernel are not usable numbers"),
+        (spoil("logits/kernel", np.inf), "the values of logits/kernel are not usable numbers"),
+        (spoil("bn/moving_variance", -1), "the values of bn/moving_variance are not usable numbers"),
+        (spoil("bn/moving_variance", 0), "the values of bn/moving_variance are not usable numbers"),
+        (lambda arrays: arrays.pop("bn/beta"), r"another architecture \(first difference: bn/beta"),
+        (lambda arrays: arrays.update(more=np.zeros(2)), r"another architecture \(first difference: more \(2,\)"),
+        (lambda arrays: arrays.update({"bn/beta": np.zeros(5)}), r"another architecture \(first difference: bn/beta"),
+    ],
+)
+def test_wrong_arrays_are_named_and_leave_the_model_alone(file, change, sentence):
+    rewrite(file, change)
+    network = tiny_network(seed=3)
+    before = values(network)
+    with pytest.raises(CourseError, match=sentence):
+        read_weights(network, file)
+    for name, array in values(network).items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+# ---- the embedded weights ---------------------------------------------------------------------------------------
+
+
+def test_embedded_weights(pretrained, phantom_cohort):
+    # Huang et al. 2017, table 1: 6,953,856 trainable and 83,648 batch-norm statistics without the classifier.
+    assert pretrained.model.count_params() == 7_037_504 + 14 * 1025
+    assert pretrained.model.input_shape == (None, 320, 320, 3)
+    assert pretrained.passport["films"] == "simulated"
+    assert pretrained.passport["bytes"] < 16e6
+    assert check_known_film(pretrained) <= TOLERANCE
+    known = pretrained.passport["known_film"]["image"]
+    assert phantom_cohort.films.set_index("Image").loc[known, "Split"] == "test"
+    prevalence = pretrained.passport["prevalence"]
+    assert list(prevalence) == list(FINDINGS)
+    assert all(0 < p < 1 for p in prevalence.values())
