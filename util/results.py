@@ -45,14 +45,13 @@ def picture(cohort, path):
 
     from util.plots import draw_boxes, draw_film, film_title
 
-    fig, axes = plt.subplots(1, 4, figsize=(12, 3.6), dpi=80)
+    fig, axes = plt.subplots(1, 4, figsize=(12, 3.3), dpi=80, layout="constrained")
     boxes = cohort.boxes[cohort.boxes["Image"].isin(cohort.split("test")["Image"])]
     for ax, finding in zip(axes, ("Cardiomegaly", "Effusion", "Mass", "Pneumothorax"), strict=True):
         image = boxes.loc[boxes["finding"] == finding, "Image"].iloc[0]
         draw_film(ax, cohort.read(image), film_title(cohort, finding))
         draw_boxes(ax, boxes[(boxes["Image"] == image) & (boxes["finding"] == finding)], label=False)
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-    fig.tight_layout()
     fig.savefig(path)
     plt.close(fig)
 
