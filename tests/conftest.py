@@ -122,9 +122,8 @@ def tiny_network(size=32, seed=0):
     import keras
 
     inputs = keras.Input((size, size, 3), name="films")
-    x = keras.layers.Conv2D(4, 3, 2, use_bias=False, name="conv", kernel_initializer=keras.initializers.HeNormal(seed))(
-        inputs
-    )
+    noise = keras.initializers.HeNormal(seed)
+    x = keras.layers.Conv2D(16, 16, 32, "same", use_bias=False, name="conv", kernel_initializer=noise)(inputs)
     x = keras.layers.BatchNormalization(name="bn")(x)
     x = keras.layers.ReLU(name="relu")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)

@@ -1,6 +1,7 @@
 """What people install and are told: lock, pyproject, environment.yml, README, and imports agree."""
 
 import ast
+import functools
 import importlib.metadata
 import json
 import os
@@ -113,22 +114,25 @@ def test_environment_yml_takes_python_and_pip_from_conda_and_the_rest_from_the_l
 
 
 def sources():
-    """(name, Python source) of util/, the tests and the code cells of the notebooks."""
+    """(name, Python source) of util/, the tests and the notebooks' code."""
     for path in [*sorted(HOME.glob("util/**/*.py")), *sorted(HOME.glob("tests/*.py"))]:
         yield path.relative_to(HOME).as_posix(), path.read_text(encoding="utf-8")
     for path in sorted(HOME.glob("notebooks/*.ipynb")):
-        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-            if cell["cell_type"] == "code":
-                yield f"{path.name}, cell {cell['id']}", "".join(cell["source"])
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        yield path.name, "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
-def imported(source):
-    """Top-level modules a source imports anywhere, and the modules its `from` imports name."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module.split(".")[0]
+@functools.cache
+def imports():
+    """{(module, name of the source)} of all top-level modules imported anywhere."""
+    found = set()
+    for name, source in sources():
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found |= {(alias.name.split(".")[0], name) for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add((node.module.split(".")[0], name))
+    return found
 
 
 def test_every_import_is_of_a_declared_package():
@@ -136,8 +140,7 @@ def test_every_import_is_of_a_declared_package():
     packages = importlib.metadata.packages_distributions()
     undeclared = {
         (module, name)
-        for name, source in sources()
-        for module in imported(source)
+        for module, name in imports()
         if module not in sys.stdlib_module_names | {"util", "tests"}
         and not declared & {canonicalize_name(package) for package in packages.get(module, [])}
     }
@@ -145,7 +148,7 @@ def test_every_import_is_of_a_declared_package():
 
 
 def test_every_declared_package_is_used_and_explained():
-    used = {module for _, source in sources() for module in imported(source)}
+    used = {module for module, _ in imports()}
     modules = {r.name: colab.IMPORT_NAMES.get(r.name, r.name) for r in DECLARED}
     commands = {"jupyterlab", "nbval", "ruff"}  # run, not imported
     assert {name for name, module in modules.items() if module not in used} == commands
@@ -263,6 +266,8 @@ def test_every_link_and_path_told_exists(page):
     for link in links:
         if not link.startswith(("http://", "https://")):
             assert (HOME / page).parent.joinpath(link).exists(), link
+    for name in re.findall(r"^\| `([\w.*/-]+)`", text, re.MULTILINE):  # the table of what a folder holds
+        assert list((HOME / page).parent.glob(name)), name
     for path in re.findall(r"`((?:util|notebooks|tests|data)/[\w/.-]+)`", text):
         assert (HOME / path).exists(), path
 

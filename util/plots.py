@@ -43,7 +43,9 @@ def draw_boxes(ax, boxes, label=True):
     for box in boxes.itertuples():
         ax.add_patch(plt.Rectangle((box.x, box.y), box.w, box.h, fill=False, edgecolor=BOX_COLOUR, lw=1.5))
         if label:
-            ax.text(box.x, box.y - 4, box.finding, color=BOX_COLOUR, fontsize="small", va="bottom")
+            at_right = box.x + box.w / 2 > sum(ax.get_xlim()) / 2  # then the name grows leftwards, into the film
+            x, side = (box.x + box.w, "right") if at_right else (box.x, "left")
+            ax.text(x, box.y - 4, box.finding, color=BOX_COLOUR, fontsize="small", va="bottom", ha=side)
     return ax
 
 

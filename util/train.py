@@ -34,12 +34,12 @@ from util.progress import progress
 from util.weights import Pretrained, read_weights, save_weights
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "128:6000,224:500,320:500"  # pixels:films seen, in this order
+STAGES = "128:6000,224:500,320:250"  # pixels:films seen, in this order
 HELD_OUT = 300  # films of other patients at each size, for the log
 ROUND = 500  # films between two savings
 LEAST_PREVALENCE = 0.2  # many findings on each training film: a short training must meet each of them often
 PREVALENCE = mined_prevalence(LEAST_PREVALENCE)
-RATES = {"first": 1e-3, "later": 4e-4}  # Adam's step size at the start of a stage; falls as a cosine
+RATES = {"first": 1e-3, "later": 2e-4}  # Adam's step size at the start of a stage; falls as a cosine
 MOST_WEIGHT = 20  # of a place with a finding, where hardly any place has it
 MOMENTUM = 0.9  # of batch norm's running statistics: Keras' 0.99 would lag behind a short training
 
@@ -68,7 +68,7 @@ class Batches(keras.utils.PyDataset):
         self.batch_size, self.seed = batch_size, seed
 
     def __len__(self):
-        return len(self.rows) // self.batch_size
+        return max(1, len(self.rows) // self.batch_size)
 
     def __getitem__(self, index):
         rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
@@ -96,10 +96,10 @@ class Stage:
         chunk = int(np.searchsorted(self.starts, row, side="right")) - 1
         return np.asarray(self.chunks[chunk][row - self.starts[chunk]])
 
-    def round(self, number, seed):
-        """Rows of one round of training films; all films are seen before one is seen again."""
+    def round(self, number, films, seed):
+        """Rows of `films` training films for one round; all are seen before one is seen again."""
         order = np.random.default_rng(seed).permutation(len(self.training))
-        return self.training[np.resize(np.roll(order, -number * ROUND), ROUND)]
+        return self.training[np.resize(np.roll(order, -number * ROUND), films)]
 
     def place_weights(self):
         """Weights of places with and without each finding: every finding counts the same, up to MOST_WEIGHT."""
@@ -108,14 +108,14 @@ class Stage:
 
 
 def plan(stages):
-    """[(size, films), ...] from '128:6000,320:500'."""
+    """[(size, films), ...] from '128:6000,320:250'."""
     try:
         pairs = [tuple(int(number) for number in stage.split(":")) for stage in stages.split(",")]
         if all(size % 32 == 0 and size > 0 and films > 0 for size, films in pairs):
             return pairs
     except ValueError:
         pass
-    raise CourseError(f"Stages {stages!r} are not of the form 128:6000,320:500 (pixels, a multiple of 32 : films).")
+    raise CourseError(f"Stages {stages!r} are not of the form 128:6000,320:250 (pixels, a multiple of 32 : films).")
 
 
 class Training:
@@ -140,8 +140,8 @@ class Training:
 
     def run(self):
         """Train through all stages, from where an earlier call stopped; return the model to be released."""
-        done = len(pd.read_csv(self.log)) if self.log.is_file() else 0
         rounds = [(k, n) for k, (_, seen) in enumerate(self.stages) for n in range(-(-seen // ROUND))]
+        done = self.done([(self.stages[k][0], n) for k, n in rounds])
         keras.utils.set_random_seed(self.seed)
         current, model, stage = None, None, None
         if done:
@@ -156,6 +156,15 @@ class Training:
                 model = self.compiled(number, stage, previous=model)
             self.one_round(model, number, stage, n)
         return self.plain
+
+    def done(self, rounds):
+        """Number of rounds that an earlier call has done, of the [(size, round), ...] to be done."""
+        if not self.log.is_file():
+            return 0
+        logged = pd.read_csv(self.log)[["size", "round"]].to_numpy().tolist()
+        if logged != [list(line) for line in rounds[: len(logged)]]:
+            raise CourseError(f"{self.log} was begun with other stages: choose another folder with --out.")
+        return len(logged)
 
     def compiled(self, number, stage, previous=None):
         """Model of one stage with both heads, compiled, with the weights of the stage before."""
@@ -177,10 +186,10 @@ class Training:
         total = -(-seen // ROUND)
         rate = RATES["later" if number else "first"]
         model.optimizer.learning_rate = rate * 0.5 * (1 + np.cos(np.pi * n / total))
-        rows = stage.round(n, (self.seed, number))
+        rows = stage.round(n, min(ROUND, seen - n * ROUND), (self.seed, number))
         data = Batches(stage, rows, self.preprocessing(size), self.batch_size, (self.seed, number, n))
         history = model.fit(data, verbose=0, shuffle=False).history
-        line = {"size": size, "round": n, "films": ROUND}
+        line = {"size": size, "round": n, "films": len(rows)}
         line |= {"loss": round(history["logits_loss"][-1], 5), "places_loss": round(history["places_loss"][-1], 5)}
         checked = n % 4 == 3 or n == total - 1
         line["held_out_auc"] = round(self.held_out_auc(stage, size), 4) if checked else ""

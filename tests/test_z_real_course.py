@@ -1,0 +1,61 @@
+"""The whole course on real films, as `make course COHORT=nih` runs it. Takes minutes, so it is the last."""
+
+import re
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from tests.test_course import Fetches
+from util.cohort import HOME
+from util.course import notebooks
+
+LIMIT = 3600  # seconds; a run that hangs must end
+
+
+@pytest.fixture(scope="module")
+def course(nih_root, tmp_path_factory):
+    """(finished process, folder of pages) of the course on real films."""
+    out = tmp_path_factory.mktemp("pages")
+    command = [sys.executable, "-m", "util.course", "--cohort", "nih", "--root", str(nih_root), "--out", str(out)]
+    return subprocess.run(command, cwd=HOME, capture_output=True, text=True, timeout=LIMIT, check=False), out
+
+
+def texts(path):
+    """All text that the cells of an executed notebook put out."""
+    parts = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            parts += [output.get("text", ""), *(v for k, v in output.get("data", {}).items() if k.startswith("text/"))]
+    return "\n".join("".join(part) for part in parts)
+
+
+def test_course_runs_on_real_films(course):
+    done, out = course
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""
+    assert len(re.findall(r"^\w+ +\d+ +[\d,]+  passed$", done.stdout, re.MULTILINE)) == 5
+    assert "real films (nih cohort, ChestX-ray14)" in done.stdout
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert "on real films (nih cohort, NIH Clinical Center)" in index
+    assert Fetches(index).links == [f"{path.stem}.html" for path in notebooks()]
+
+
+def test_notebooks_that_use_the_model_say_that_it_has_seen_no_real_film(course):
+    _, out = course
+    for path in notebooks():
+        text = texts(out / path.name)
+        assert "real films (nih cohort, ChestX-ray14)" in text
+        assert "(simulated)" not in text
+        if path.stem[:2] in ("03", "04", "05"):
+            assert "the model has only ever seen simulated ones" in text, path.stem
+
+
+def test_real_pages_fetch_nothing_and_name_no_folder(course, nih_root):
+    _, out = course
+    for path in notebooks():
+        page = Fetches((out / f"{path.stem}.html").read_text(encoding="utf-8"))
+        assert page.fetched == []
+        assert not any(alt is None or alt.startswith("No description") for alt in page.alts)
+        assert str(nih_root) not in texts(out / path.name)
