@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from util.cohort import HOME, load_cohort
@@ -15,6 +16,9 @@ from util.findings import FINDINGS
 os.environ["COURSE_BATCH"] = "1"  # no progress bars; set before any module can ask
 for name in ("COHORT", "CXR_ROOT"):  # the tests choose the cohort themselves
     os.environ.pop(name, None)
+
+settings.register_profile("course", deadline=None, derandomize=True)  # the same examples on every, even a slow, machine
+settings.load_profile("course")
 
 HEAD_2020 = (
     "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"

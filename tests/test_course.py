@@ -263,12 +263,10 @@ def test_a_kernel_that_dies_or_hangs_is_a_failure(folder, tmp_path, monkeypatch)
     write(folder, "01_dies", "import os\nos._exit(9)")
     with pytest.raises(CourseError, match="01_dies stopped at cell 2: DeadKernelError: Kernel died"):
         run_notebook(folder / "01_dies.ipynb", tmp_path, {})
-    monkeypatch.setattr(course, "CELL_SECONDS", 1)
-    write(folder, "02_hangs", "import time\ntime.sleep(60)")
-    started = time.monotonic()
-    with pytest.raises(CourseError, match=r"02_hangs stopped at cell 2: CellTimeoutError: .*1 seconds"):
+    monkeypatch.setattr(course, "CELL_SECONDS", 2)
+    write(folder, "02_hangs", "import time\ntime.sleep(600)")
+    with pytest.raises(CourseError, match=r"02_hangs stopped at cell \d: CellTimeoutError: .*2 seconds"):
         run_notebook(folder / "02_hangs.ipynb", tmp_path, {})
-    assert time.monotonic() - started < 50
 
 
 # ---- the command, without kernels -------------------------------------------------------------------------------
@@ -419,15 +417,15 @@ def test_interrupted_in_a_cell(folder, tmp_path):
         [sys.executable, "-c", script], cwd=HOME, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     )
     try:
-        pid = wait_for(lambda: (folder / "pid").is_file() and (folder / "pid").read_text().strip(), 120)
+        pid = wait_for(lambda: (folder / "pid").is_file() and (folder / "pid").read_text().strip(), 300)
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
     finally:
         process.kill()
     assert process.returncode == 130
     assert errors.decode() == "\nStopped. The same command starts the course again.\n"
     assert not list((tmp_path / "out").glob("*.part"))
-    assert wait_for(lambda: not running(int(pid)), 30)
+    assert wait_for(lambda: not running(int(pid)), 300)
 
 
 def wait_for(condition, seconds):

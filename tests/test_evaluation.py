@@ -335,6 +335,8 @@ def test_table_says_too_few_negatives(cohort_like):
     films, scores = cohort_like
     films["Fibrosis"] = [0] * 4 + [1] * 116
     assert evaluation.auc_table(films, scores).loc["Fibrosis", "note"] == "too few: 4 negatives"
+    films["Fibrosis"] = [1] + [0] * 119
+    assert evaluation.auc_table(films, scores).loc["Fibrosis", "note"] == "too few: 1 positive"
 
 
 def test_table_matches_films_by_name(cohort_like):

@@ -163,7 +163,7 @@ def triangle(n, size):
     return weights / weights.sum(axis=1, keepdims=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(FILMS, st.integers(1, 40))
 def test_resize_is_the_triangle_filter(film, size):
     height, width = film.shape
@@ -174,7 +174,7 @@ def test_resize_is_the_triangle_filter(film, size):
     assert film.min() - 1e-3 <= resized.min() <= resized.max() <= film.max() + 1e-3
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 255), array_shapes(min_dims=2, max_dims=2, max_side=60), st.integers(1, 60))
 def test_resize_keeps_a_constant_film(level, shape, size):
     np.testing.assert_allclose(resize(np.full(shape, level, np.uint8), size), level, atol=1e-4)
@@ -205,7 +205,7 @@ def test_resize_does_not_alias():
 # ---- what a network reads ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(FILMS, st.integers(1, 40), st.floats(1, 254), st.floats(1, 127))
 def test_preprocessing_closed_form(film, size, mean, std):
     ready = Preprocessing(size, mean, std)(film)

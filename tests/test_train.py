@@ -1,6 +1,7 @@
 """Training: stages, augmentation, split, and a run that may be interrupted anywhere between two rounds."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -61,7 +62,7 @@ def test_augment_is_deterministic_and_varies():
     np.testing.assert_array_equal(film, gradient())  # the film itself is left alone
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.sampled_from([32, 64, 96]))
 def test_augment_keeps_type_and_side(seed, size):
     film = augment(gradient(), size, np.random.default_rng(seed))
@@ -90,14 +91,20 @@ def shards(out, n, seed, size, enriched):
     (out / "recipe.json").write_text("{}")
 
 
-@pytest.fixture(scope="module")
-def small():
+@contextmanager
+def smaller():
     """Everything about training small: rounds of eight films of at most 64 pixels, a tiny network."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {"FINAL_SIZE": SIZE, "ROUND": 8, "HELD_OUT": 7, "render_shards": shards}.items():
             patch.setattr(train, name, value)
         patch.setattr(train, "build_densenet", tiny_network)
         patch.setattr("util.model.build_densenet", tiny_network)
+        yield
+
+
+@pytest.fixture
+def small():
+    with smaller():
         yield
 
 
@@ -164,17 +171,23 @@ def test_batches_pair_each_film_with_its_labels_and_places(stage):
 # ---- a run ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def tiny(small):
-    """Training of a tiny network in three rounds of eight films."""
-    return lambda out, stages=STAGES: Training(out, N, 3, stages, 4)
+def tiny(out, stages=STAGES):
+    """Training of a tiny network in three rounds of at most eight films."""
+    return Training(out, N, 3, stages, 4)
 
 
 @pytest.fixture(scope="module")
-def finished(tiny, tmp_path_factory):
+def run(tmp_path_factory):
     """(training, model) of a run without interruption."""
-    training = tiny(tmp_path_factory.mktemp("run"))
-    return training, training.run()
+    with smaller():
+        training = tiny(tmp_path_factory.mktemp("run"))
+        return training, training.run()
+
+
+@pytest.fixture
+def finished(run, small):
+    """The same, where everything is still small."""
+    return run
 
 
 def test_log(finished):
@@ -210,7 +223,7 @@ def test_stages_have_other_films_and_no_more_than_asked_for(small, tmp_path):
     assert (first.mined[:11] != second.mined).any()
 
 
-def test_an_interrupted_run_resumes_to_the_same_model(finished, tiny, tmp_path, monkeypatch):
+def test_an_interrupted_run_resumes_to_the_same_model(finished, tmp_path, monkeypatch):
     plain, calls = Training.one_round, []
 
     def stop_in_the_second(self, *arguments):
@@ -232,7 +245,7 @@ def test_an_interrupted_run_resumes_to_the_same_model(finished, tiny, tmp_path, 
     assert not (tmp_path / "partial.weights.h5").exists()
 
 
-def test_a_finished_run_is_not_trained_again(finished, tiny, monkeypatch):
+def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
     training, model = finished
     monkeypatch.setattr(Training, "one_round", None)
     again = tiny(training.out).run()
@@ -241,7 +254,7 @@ def test_a_finished_run_is_not_trained_again(finished, tiny, monkeypatch):
 
 
 @pytest.mark.parametrize("stages", ["64:24", "32:8,64:4", "32:16"])
-def test_other_stages_in_the_same_folder_are_refused(finished, tiny, stages):
+def test_other_stages_in_the_same_folder_are_refused(finished, stages):
     with pytest.raises(CourseError, match=r"log\.csv was begun with other stages: choose another folder"):
         tiny(finished[0].out, stages).run()
 
@@ -257,7 +270,7 @@ def test_held_out_auc_compares_mined_labels_of_held_out_films(finished, monkeypa
 # ---- the release ------------------------------------------------------------------------------------------------
 
 
-def test_release_is_what_load_pretrained_accepts(finished, tiny, phantom_cohort, monkeypatch):
+def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monkeypatch):
     training, model = finished
     few = pd.concat([phantom_cohort.split(split).head(2) for split in ("train", "valid", "test")], ignore_index=True)
     monkeypatch.setattr(train, "load_cohort", lambda *_: replace(phantom_cohort, films=few))

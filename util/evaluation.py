@@ -208,7 +208,7 @@ def _table_row(y, score, finding, minimum, level, patients):
     if counts[rarer] == 0:
         return row | {"note": f"undefined: no {rarer} film"}
     if counts[rarer] < minimum:
-        return row | {"note": f"too few: {counts[rarer]} {rarer}s"}
+        return row | {"note": f"too few: {counts[rarer]} {rarer}{'s' * (counts[rarer] > 1)}"}
     row["auc"] = auc(y, score)
     row["low"], row["high"] = auc_interval(y, score, level, patients)
     if np.isnan(row["low"]):

@@ -115,7 +115,7 @@ def _follow(patient, counts, day_factor, rng):
         latent[:, disease.FILM_LEVEL] += day
         here = np.flatnonzero(counts > step)
         steps.append((here, np.full(len(here), step), latent[here], drift[here]))
-    who, follow_up, latent, drift = (np.concatenate(parts) for parts in zip(*steps))
+    who, follow_up, latent, drift = (np.concatenate(parts) for parts in zip(*steps, strict=False))
     order = np.lexsort((follow_up, who))
     return who[order], follow_up[order], latent[order], drift[order]
 
@@ -157,7 +157,7 @@ def _persons(patient, who, follow_up, rng):
 
 def image_names(patients, follow_ups):
     """File names such as '00000012_003.jpg', a list, from patient and follow-up numbers."""
-    return [f"{patient:08d}_{follow_up:03d}.jpg" for patient, follow_up in zip(patients, follow_ups)]
+    return [f"{patient:08d}_{follow_up:03d}.jpg" for patient, follow_up in zip(patients, follow_ups, strict=False)]
 
 
 def _add_confounders(table, pneumothorax, confounding, enriched, rng):
