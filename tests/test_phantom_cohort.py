@@ -320,7 +320,11 @@ def test_written_cohort(tmp_path, stub):
     assert truth.columns.tolist() == ["Image", *F]
     present = {(row["Image"], finding) for row in truth.to_dict("records") for finding in F if row[finding] > 0}
     boxes, runs = pd.read_csv(out / "boxes.csv"), pd.read_csv(out / "masks.csv")
-    assert set(zip(boxes["Image"], boxes["finding"], strict=False)) == present == set(zip(runs["Image"], runs["finding"], strict=False))
+    assert (
+        set(zip(boxes["Image"], boxes["finding"], strict=False))
+        == present
+        == set(zip(runs["Image"], runs["finding"], strict=False))
+    )
     assert (boxes[["x", "y", "w", "h"]] == [6, 4, 3, 6]).all(axis=None)
     assert masks.decode(runs["rle"][0], (32, 32)).sum() == 18
     passport = json.loads((out / "cohort.json").read_text())

@@ -3,7 +3,9 @@
 import json
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partialmethod
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,6 +101,8 @@ def smaller():
             patch.setattr(train, name, value)
         patch.setattr(train, "build_densenet", tiny_network)
         patch.setattr("util.model.build_densenet", tiny_network)
+        # Compiling with XLA takes longer than all the rest.
+        patch.setattr(keras.Model, "compile", partialmethod(keras.Model.compile, jit_compile=False))
         yield
 
 

@@ -126,7 +126,7 @@ def _load_nih(root):
         raise CourseError(
             "Where are the real films? Name their folder: COHORT=nih CXR_ROOT=folder, or make course COHORT=nih ROOT=folder."
         )
-    root = Path(root).expanduser()
+    root = Path(root).expanduser().resolve()
     if not root.is_dir():
         raise CourseError(f"There is no folder {root}: name the folder that holds NIH's label file and films.")
     label_file = nih.find_file(root, nih.LABEL_FILES)
