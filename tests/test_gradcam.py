@@ -1,11 +1,8 @@
 """Grad-CAM against automatic and numerical differentiation, the identities it must obey, and models it must refuse."""
 
 import json
-import os
 from functools import cache
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import cv2
 import keras

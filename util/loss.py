@@ -10,13 +10,9 @@ the total, 2 p (1 - p), still differs. The weights are those of CheXNet (Rajpurk
 section 2.1) for one finding, taken for each; Wang et al. 2017 (arXiv 1705.02315) balance by the counts of a batch.
 """
 
-import os
-
 import numpy as np
 
 from util.errors import CourseError
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes are not for learners
 
 
 def class_weights(labels):

@@ -4,10 +4,7 @@ Huang et al., Densely connected convolutional networks, CVPR 2017 (arXiv 1608.06
 et al., CheXNet (arXiv 1711.05225).
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up notes are not for learners
 
 import keras
 import numpy as np
