@@ -251,6 +251,12 @@ def test_phantom_truth_of_other_films(broken_phantom):
         load_cohort("phantom", broken_phantom)
 
 
+def test_phantom_truth_is_found_by_name_not_by_row(broken_phantom, phantom_cohort):
+    truth = pd.read_csv(broken_phantom / "truth.csv")
+    truth.iloc[::-1].to_csv(broken_phantom / "truth.csv", index=False)
+    pd.testing.assert_frame_equal(load_cohort("phantom", broken_phantom).truth, phantom_cohort.truth)
+
+
 def test_phantom_film_missing(broken_phantom):
     cohort = load_cohort("phantom", broken_phantom)
     with pytest.raises(CourseError, match=r"No film at .*: check the name, or fetch the film again"):

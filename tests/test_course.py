@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from util import course, pages
 from util.cohort import HOME
@@ -235,7 +235,8 @@ def test_pages_of_the_real_notebooks(path, tmp_path):
 
 def test_a_failing_cell_stops_the_course_and_leaves_what_there_is(folder, tmp_path, capsys):
     write(folder, "01_good", "print('fine')")
-    write(folder, "02_bad", "print('before')", "1 / 0", "print('after')", title="2. Bad?")
+    stale = new_code_cell("print('after')", execution_count=4, outputs=[new_output("stream", text="after")])
+    write(folder, "02_bad", "print('before')", "1 / 0", stale, title="2. Bad?")
     write(folder, "03_never", "open('touched', 'w')")
     before = (folder / "01_good.ipynb").read_bytes()
     out = tmp_path / "out"
@@ -255,8 +256,8 @@ def test_a_failing_cell_stops_the_course_and_leaves_what_there_is(folder, tmp_pa
     page = (out / "02_bad.html").read_text(encoding="utf-8")
     assert "ZeroDivisionError" in page
     assert "before" in page
-    executed = nbformat.read(out / "02_bad.ipynb", as_version=4)
-    assert executed.cells[4].outputs == []
+    never = nbformat.read(out / "02_bad.ipynb", as_version=4).cells[4]
+    assert (never.outputs, never.execution_count) == ([], None)  # not the output of an earlier day
 
 
 def test_a_kernel_that_dies_or_hangs_is_a_failure(folder, tmp_path, monkeypatch):

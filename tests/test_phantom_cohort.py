@@ -354,8 +354,9 @@ def test_shards_resume_where_they_stopped(tmp_path, stub, monkeypatch):
     monkeypatch.setattr(shards, "CHUNK", 8)
     out = tmp_path / "shards"
     shards.render_shards(out, 20, seed=3, size=32, workers=1)
-    chunks, truth, mined = shards.open_shards(out)
+    chunks, truth, mined, places = shards.open_shards(out)
     assert [chunk.shape for chunk in chunks] == [(8, 32, 32), (8, 32, 32), (4, 32, 32)]
+    assert np.array_equal(places[:, 0, 0], truth > 0)  # one place on so small a film: a finding touches it or is absent
     assert truth.shape == mined.shape == (20, 14) and truth.dtype == np.float32 and mined.dtype == np.uint8
     table = pd.read_csv(out / "table.csv")
     assert np.array_equal(table[MINED], mined) and np.allclose(table[F], truth)
@@ -370,6 +371,19 @@ def test_shards_resume_where_they_stopped(tmp_path, stub, monkeypatch):
     assert np.array_equal(np.concatenate(shards.open_shards(out)[0]), whole)
     with pytest.raises(CourseError, match="other arguments"):
         shards.render_shards(out, 20, seed=4, size=32, workers=1)
+
+
+def test_places_are_those_that_a_mask_touches(tmp_path, stub):
+    shards.render_shards(tmp_path / "shards", 6, seed=3, size=70, workers=1)
+    _, truth, _, places = shards.open_shards(tmp_path / "shards")
+    assert places.shape == (6, 2, 2, 14) and places.dtype == bool  # the six last pixels belong to no place
+    assert np.array_equal(places[:, 0, 0], truth > 0) and places.sum() == (truth > 0).sum()
+
+
+@pytest.mark.parametrize("least", [0.2, 0.03])
+def test_enrichment_can_be_a_least_prevalence(least):
+    natural, raised = disease.mined_prevalence(), disease.mined_prevalence(least)
+    assert np.array_equal(raised, np.maximum(natural, least))
 
 
 def test_number_of_workers_does_not_matter(tmp_path):

@@ -51,7 +51,7 @@ def test_computed_once_then_kept_to_the_last_bit(films, counted, tmp_path):
     assert list(first) == F
     again = cohort_scores(films)
     assert len(counted) == 5
-    pd.testing.assert_frame_equal(again, first)
+    pd.testing.assert_frame_equal(again, first, check_exact=True)
     assert [path.suffix for path in (tmp_path / "build" / "scores").iterdir()] == [".csv"]
 
 
