@@ -16,7 +16,7 @@ from pathlib import Path
 
 from util.cohort import HOME, load_cohort
 from util.errors import CourseError
-from util.pages import write_index, write_page
+from util.pages import title_of, write_index, write_page
 
 NOTEBOOKS = HOME / "notebooks"
 CELL_SECONDS = 600  # no cell is meant to take a minute; a hanging one must not hang the course
@@ -101,8 +101,7 @@ def run_notebook(path, out, environment):
     write_page(notebook, out / path.name)
     if failure:
         raise CourseError(failure)
-    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
-    return Result(path.stem, title, time.perf_counter() - started, megabytes, "passed")
+    return Result(path.stem, title_of(notebook), time.perf_counter() - started, megabytes, "passed")
 
 
 def _peak_memory_of(client):

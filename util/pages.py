@@ -39,6 +39,11 @@ def mathml(text):
     return "".join(part if CODE.fullmatch(part) else MATH.sub(replace, part) for part in CODE.split(text))
 
 
+def title_of(notebook):
+    """The question that a notebook asks in its first line."""
+    return notebook.cells[0].source.splitlines()[0].lstrip("# ")
+
+
 def write_page(notebook, path):
     """Write an executed notebook as .ipynb and as a .html page beside it, each whole or not at all.
 
@@ -54,9 +59,8 @@ def write_page(notebook, path):
     for cell in page.cells:
         if cell.cell_type == "markdown":
             cell.source = mathml(cell.source)
-    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     exporter = HTMLExporter(raw_template=TEMPLATE)
-    body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": title}})
+    body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": title_of(notebook)}})
     _write(path, nbformat.writes(notebook) + "\n")
     _write(path.with_suffix(".html"), body)
 

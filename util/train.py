@@ -21,6 +21,7 @@ import pandas as pd
 
 from util.cohort import PHANTOM, load_cohort
 from util.errors import CourseError
+from util.evaluation import auc
 from util.findings import FINDINGS
 from util.images import Preprocessing
 from util.loss import weighted_loss
@@ -197,16 +198,13 @@ class Training:
 
     def held_out_auc(self, stage, size):
         """Mean AUC over findings on the held-out films of the stage, against mined labels."""
-        from sklearn.metrics import roc_auc_score
-
         ready, logits = self.preprocessing(size), []
         for start in range(0, len(stage.held_out), self.batch_size):
             rows = stage.held_out[start : start + self.batch_size]
             films = np.stack([ready(stage.film(row)) for row in rows])
             logits.append(predict_films(self.plain, films, self.batch_size))
         y, score = stage.mined[stage.held_out], np.concatenate(logits)
-        both = [k for k in range(len(FINDINGS)) if 0 < y[:, k].sum() < len(y)]
-        return float(np.mean([roc_auc_score(y[:, k], score[:, k]) for k in both]))
+        return float(np.nanmean([auc(y[:, k], score[:, k]) for k in range(len(FINDINGS))]))  # nan: one class only
 
 
 def release(training, model, name, command):
