@@ -50,7 +50,8 @@ def test_fourteen_findings_in_the_order_of_chexnet():
 
 def test_columns_and_types(cohort):
     films = cohort.films
-    assert list(films) == COLUMNS == ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *F]
+    assert ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *F] == COLUMNS
+    assert list(films) == COLUMNS + (["Portable", "ChestTube"] if cohort.simulated else [])
     assert list(films.index) == list(range(len(films)))
     assert films["Image"].is_unique
     for column in ("PatientId", "FollowUp", *F):
@@ -84,6 +85,62 @@ def test_splits_hold_every_film_once_and_share_no_patient(cohort):
 def test_unknown_split(cohort):
     with pytest.raises(CourseError, match="no split 'dev': use 'train', 'valid' or 'test'"):
         cohort.split("dev")
+
+
+def test_reversed_films_stay_apart(phantom_cohort, nih_files):
+    films, apart = phantom_cohort.films, phantom_cohort.reversed
+    part = phantom_cohort.split("reversed")
+    pd.testing.assert_frame_equal(part, apart.films)
+    pd.testing.assert_frame_equal(apart.split("reversed"), part)
+    assert len(part) == 240 and set(part["Split"]) == {"reversed"}
+    assert "reversed" not in set(films["Split"])
+    assert not set(part["Image"]) & (set(films["Image"]) | set(phantom_cohort.boxes["Image"]))
+    assert not len(patient_overlap(films, part))
+    assert list(apart.truth["Image"]) == list(part["Image"])
+    assert len(apart.boxes) and set(apart.boxes["Image"]) <= set(part["Image"])
+    assert phantom_cohort.read(part["Image"][0]).std() > 10
+    assert "240 reversed" in str(apart) and "split('reversed')" in str(phantom_cohort)
+    by_view = [table.groupby("View")["Edema"].mean() for table in (films, part)]
+    assert by_view[0]["AP"] > 2 * by_view[0]["PA"] and by_view[1]["AP"] < by_view[1]["PA"]
+
+
+def test_real_films_have_no_reversed_split(nih_files):
+    nih_files.labels(("a.png", "Mass"))
+    loaded = nih_files.load()
+    assert loaded.reversed is None and loaded.duplicates is None
+    with pytest.raises(CourseError, match=r"nih cohort has no split 'reversed'.*Use the embedded phantom"):
+        loaded.split("reversed")
+
+
+def test_near_duplicates_are_recorded_look_alike_and_leak_nowhere(phantom_cohort):
+    films, pairs = phantom_cohort.films.set_index("Image"), phantom_cohort.duplicates
+    assert list(pairs) == ["Image", "NearDuplicateOf"] and 0.02 <= len(pairs) / len(films) <= 0.03
+    copies, sources = films.loc[pairs["Image"]], films.loc[pairs["NearDuplicateOf"]]
+    assert set(copies["Split"]) == set(sources["Split"]) == {"train"}
+    assert list(copies["PatientId"]) == list(sources["PatientId"])
+
+    def likeness(a, b):
+        return np.corrcoef(phantom_cohort.read(a).ravel(), phantom_cohort.read(b).ravel())[0, 1]
+
+    few = pairs.head(8)
+    strangers = np.roll(few["NearDuplicateOf"], 1)
+    alike = [likeness(*pair) for pair in zip(few["Image"], few["NearDuplicateOf"], strict=True)]
+    other = [likeness(*pair) for pair in zip(few["Image"], strangers, strict=True)]
+    assert min(alike) > 0.95 and min(alike) > max(other)
+
+
+def test_prevalences_of_the_splits_agree(phantom_cohort):
+    films = phantom_cohort.films
+    share = films[F].mean()
+    for split in ("train", "valid", "test"):
+        part = phantom_cohort.split(split)
+        assert (abs(part[F].mean() - share) < 2 * np.sqrt(share * (1 - share) / len(part))).all(), split
+    test, truth = phantom_cohort.split("test"), phantom_cohort.truth.set_index("Image")
+    assert min(test[F].sum().min(), truth.loc[test["Image"], F].sum().min()) >= 15
+
+
+def test_phantom_folder_stays_small():
+    assert sum(path.stat().st_size for path in PHANTOM.rglob("*") if path.is_file()) < 22e6
 
 
 def test_boxes_lie_inside_their_films(cohort):

@@ -10,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
+from scipy.stats import beta
 
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.phantom import __main__ as command
 from util.phantom import cohort, disease, films, masks, shards
-from util.phantom.studies import MINED, sample_studies
+from util.phantom.render import Film
+from util.phantom.studies import MINED, SEVERITY_A, SEVERITY_B, sample_studies
 
 F = list(FINDINGS)
+DEVICES = ["Portable", "ChestTube"]
 CHRONIC = list(disease.CHRONIC)
 
 
@@ -176,7 +179,11 @@ def test_acute_findings_come_and_go(natural, finding):
 def test_severities_are_zero_or_in_range(natural):
     values = natural[F].to_numpy()
     assert ((values == 0) | ((values >= 0.02) & (values <= 1))).all()
-    assert np.median(values[values > 0]) == pytest.approx(0.5, abs=0.02)
+    law = beta(SEVERITY_A, SEVERITY_B)
+    for share in (0.1, 0.25, 0.5, 0.75, 0.9):
+        assert np.quantile(values[values > 0], share) == pytest.approx(law.ppf(share), abs=0.02)
+    mild, gross = (values[values > 0] < 0.3).mean(), (values[values > 0] > 0.7).mean()
+    assert 0.08 < mild < 0.15 and gross > 0.4  # mild ones are kept, most can be seen
 
 
 def test_episodes_count_spells(natural):
@@ -268,13 +275,54 @@ def test_splits_have_exact_sizes_and_share_no_patient(embedded):
     assert middle.max() - middle.min() < 0.35 * embedded["PatientId"].max()
 
 
-def test_every_finding_has_enough_films(embedded):
-    test = embedded[embedded["Split"] == "test"]
-    assert (test[F] > 0).sum().min() >= 20
-    assert test[MINED].sum().min() >= 20
-    valid = embedded[embedded["Split"] == "valid"]
-    assert min((valid[F] > 0).sum().min(), valid[MINED].sum().min()) >= 5
-    assert (test[MINED].sum(axis=1) == 0).mean() > 0.15  # unlike the test films of the course's ancestors
+@pytest.mark.parametrize("seed", [7, 2026])
+def test_every_finding_has_enough_films(seed):
+    table = cohort.sample_cohort(cohort.SIZES, seed)
+    for split, least in (("test", 20), ("valid", 8), ("reversed", 10)):
+        part = table[table["Split"] == split]
+        assert min((part[F] > 0).sum().min(), part[MINED].sum().min()) >= least
+        assert (part[MINED].sum(axis=1) == 0).mean() > 0.15  # unlike the test films of the course's ancestors
+
+
+@pytest.mark.parametrize("seed", [7, 2026])
+def test_splits_are_alike(seed):
+    """Prevalences of each split differ from those of all three by less than one binomial standard error."""
+    table = cohort.sample_cohort(cohort.SIZES, seed)
+    table = table[table["Split"] != "reversed"]
+    traits = pd.concat([table[F] > 0, table[MINED], table["View"] == "AP", table["Sex"] == "M"], axis=1).astype(float)
+    share = traits.mean()
+    for split, part in traits.groupby(table["Split"]):
+        error = np.sqrt(share * (1 - share) / len(part))
+        assert (abs(part.mean() - share) / error).max() < 1, split
+
+
+def test_reversed_split_turns_the_confounders_round(embedded):
+    """Odds ratios of Edema with AP and of Pneumothorax with a chest tube, over six seeds, with 0.5 added to cells."""
+    tables = [cohort.sample_cohort(cohort.SIZES, seed) for seed in range(6)]
+    table = pd.concat(tables, ignore_index=True)
+
+    def odds_ratio(films, a, b):
+        n = pd.crosstab(a[films], b[films]).to_numpy() + 0.5
+        return n[0, 0] * n[1, 1] / n[0, 1] / n[1, 0]
+
+    for finding, seen in (("Edema", table["View"] == "AP"), ("Edema", table["Portable"]),
+                          ("Consolidation", table["View"] == "AP"), ("Pneumothorax", table["ChestTube"])):  # fmt: skip
+        there = table[finding] > 0
+        assert odds_ratio(table["Split"] == "test", there, seen) > 1.5, finding
+        assert odds_ratio(table["Split"] == "reversed", there, seen) < 1 / 1.5, finding
+
+
+def test_near_duplicates_stay_with_their_patient_in_training(embedded):
+    copies = embedded[embedded["Exposure"] != embedded["FollowUp"]]
+    assert len(copies) == 40 and set(copies["Split"]) == {"train"}  # 2.5 % of 1,620
+    source = embedded.set_index(["PatientId", "FollowUp"])
+    for copy in copies.to_dict("records"):
+        film = source.loc[(copy["PatientId"], copy["Exposure"])]
+        assert film["Exposure"] == copy["Exposure"]  # no copy of a copy
+        for column in ("Split", "Age", "Sex", "View", "Portable", "ChestTube", *F, *MINED):
+            assert film[column] == copy[column]
+    last = embedded.groupby("PatientId")["FollowUp"].max()
+    assert (embedded.groupby("PatientId")["FollowUp"].nunique() == last + 1).all()
 
 
 def test_same_seed_same_table(embedded):
@@ -307,26 +355,32 @@ def test_training_shards_never_share_a_seed_with_a_cohort():
 
 def test_written_cohort(tmp_path, stub):
     out = tmp_path / "deep" / "cohort"
-    sizes = {"train": 12, "valid": 3, "test": 5}
+    sizes = {"train": 25, "valid": 3, "test": 5, "reversed": 4}
     cohort.write_cohort(out, sizes, seed=7, size=32, workers=1)
     table = pd.read_csv(out / "films.csv")
-    assert table.columns.tolist() == ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *F]
+    assert table.columns.tolist() == ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *F, *DEVICES]
+    assert table[DEVICES].isin([0, 1]).all(axis=None)
     assert table["Split"].value_counts().to_dict() == sizes
     assert table[F].isin([0, 1]).all(axis=None)
     assert sorted(path.name for path in (out / "films").iterdir()) == table["Image"].tolist()
     with Image.open(out / "films" / table["Image"][0]) as film:
         assert (film.mode, film.size) == ("L", (32, 32))
     truth = pd.read_csv(out / "truth.csv")
-    assert truth.columns.tolist() == ["Image", *F]
+    assert truth.columns.tolist() == ["Image", *F, "NearDuplicateOf"]
+    (copied,) = truth["NearDuplicateOf"].dropna().index
+    assert truth["NearDuplicateOf"][copied] == truth["Image"][copied - 1]  # the patient's film before it
+    pixels = [np.asarray(Image.open(out / "films" / truth["Image"][row])).astype(float) for row in (copied - 1, copied)]
+    assert pixels[0].std() > 50 and not np.array_equal(*pixels)
     present = {(row["Image"], finding) for row in truth.to_dict("records") for finding in F if row[finding] > 0}
-    boxes, runs = pd.read_csv(out / "boxes.csv"), pd.read_csv(out / "masks.csv")
+    boxes, runs = pd.read_csv(out / "boxes.csv"), pd.read_csv(out / "masks.csv.gz")
     assert (
         set(zip(boxes["Image"], boxes["finding"], strict=False))
         == present
         == set(zip(runs["Image"], runs["finding"], strict=False))
     )
-    assert (boxes[["x", "y", "w", "h"]] == [6, 4, 3, 6]).all(axis=None)
-    assert masks.decode(runs["rle"][0], (32, 32)).sum() == 18
+    exact = boxes["Image"] != truth["Image"][copied]  # a near-duplicate is cropped, its boxes too
+    assert (boxes.loc[exact, ["x", "y", "w", "h"]] == [6, 4, 3, 6]).all(axis=None)
+    assert masks.decode(runs["rle"][exact.argmax()], (32, 32)).sum() == 18
     passport = json.loads((out / "cohort.json").read_text())
     assert passport["seed"] == 7 and passport["sizes"] == sizes and passport["generator_version"]
     assert passport["mined_positives"]["test"] == table[table["Split"] == "test"][F].sum().to_dict()
@@ -422,8 +476,8 @@ def test_command_says_what_is_wrong(tmp_path, stub, capsys, arguments, words):
 
 
 def test_sizes_of_the_command():
-    assert command.split_sizes(1620) == cohort.SIZES
-    assert command.split_sizes(1) == {"train": 1, "valid": 0, "test": 0}
+    assert command.split_sizes(1860) == cohort.SIZES
+    assert command.split_sizes(1) == {"train": 1, "valid": 0, "test": 0, "reversed": 0}
     for n in range(1, 60):
         assert sum(command.split_sizes(n).values()) == n and min(command.split_sizes(n).values()) >= 0
 
@@ -462,3 +516,16 @@ def test_near_duplicates_look_alike_but_differ(seed):
 def test_near_duplicate_refuses_colour():
     with pytest.raises(CourseError, match="uint8"):
         films.near_duplicate(np.zeros((4, 4, 3), np.uint8), np.random.default_rng(0))
+
+
+def test_near_duplicate_crops_pixels_and_masks_alike():
+    y, x = np.mgrid[:200, :200]
+    disc = (x - 150) ** 2 + (y - 60) ** 2 < 30**2
+    film = Film(np.where(disc, 200, 60).astype(np.uint8), {"Mass": disc}, {"mass_mm": 40.0})
+    for seed in range(5):
+        copy = films.near_duplicate(film, np.random.default_rng(seed))
+        bright = copy.pixels > copy.pixels.mean(dtype=float) + 40
+        assert (bright ^ copy.masks["Mass"]).sum() < 40  # of 2,800 pixels, along the edge
+        assert copy.measures == film.measures
+        alone = films.near_duplicate(film.pixels, np.random.default_rng(seed))
+        assert np.array_equal(alone, copy.pixels)

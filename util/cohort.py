@@ -1,7 +1,7 @@
 """One interface to two cohorts: simulated films with known truth (`phantom`) and real ones (`nih`)."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,8 @@ from util.images import read_film
 HOME = Path(__file__).resolve().parents[1]  # the course's folder
 PHANTOM = HOME / "data" / "phantom"
 COLUMNS = ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *FINDINGS]
+DEVICES = ["Portable", "ChestTube"]  # known of simulated films only
+SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +26,15 @@ class Cohort:
     ----------
     name : 'phantom' or 'nih'
     films : DataFrame, one row per film: Image, PatientId, FollowUp, Age (years), Sex (M, F), View (PA, AP),
-        Split (train, valid, test) and the 14 findings as 0/1, as mined from reports
+        Split (train, valid, test) and the 14 findings as 0/1, as mined from reports; on the phantom also
+        Portable and ChestTube as 0/1, what a reader sees printed and lying on the film
     boxes : DataFrame: Image, finding, x, y, w, h in pixels of the film as read
     truth : DataFrame Image and 14 findings as 0/1 as they really are (phantom), or None where nobody knows (nih)
     missing : tuple of names of films that the label table lists and that are not on disk
     notes : tuple of sentences about how the cohort was read
+    duplicates : DataFrame Image and NearDuplicateOf, the film that it copies (phantom), or None (nih)
+    reversed : a Cohort of its own, films of other patients whose view, PORTABLE marker and chest tubes go with the
+        findings the other way round (phantom), or None (nih). No table above counts its films.
     """
 
     name: str
@@ -38,6 +44,8 @@ class Cohort:
     missing: tuple = ()
     notes: tuple = ()
     paths: dict = field(default_factory=dict, repr=False)
+    duplicates: pd.DataFrame | None = None
+    reversed: "Cohort | None" = None
 
     @property
     def simulated(self):
@@ -45,10 +53,19 @@ class Cohort:
         return self.name == "phantom"
 
     def split(self, name):
-        """Rows of `films` of one split, 'train', 'valid' or 'test', numbered from 0."""
-        if name not in ("train", "valid", "test"):
-            raise CourseError(f"There is no split {name!r}: use 'train', 'valid' or 'test'.")
-        return self.films[self.films["Split"] == name].reset_index(drop=True)
+        """Rows of `films` of one split, 'train', 'valid' or 'test', numbered from 0; 'reversed', those of `reversed`."""
+        if name not in (*SPLITS, "reversed"):
+            raise CourseError(
+                f"There is no split {name!r}: use 'train', 'valid' or 'test', or 'reversed' on the phantom."
+            )
+        films = self.films if name in SPLITS or self.reversed is None else self.reversed.films
+        films = films[films["Split"] == name].reset_index(drop=True)
+        if name == "reversed" and films.empty:
+            raise CourseError(
+                f"This {self.name} cohort has no split 'reversed': only a simulation can reverse how view, marker and "
+                "chest tubes go with the findings. Use the embedded phantom."
+            )
+        return films
 
     def read(self, image):
         """Pixels of one film by name: uint8 (h, w)."""
@@ -59,7 +76,8 @@ class Cohort:
     def __str__(self):
         kind = "simulated films (phantom cohort)" if self.simulated else "real films (nih cohort, ChestX-ray14)"
         counts = self.films["Split"].value_counts()
-        splits = ", ".join(f"{counts.get(split, 0):,} {split}" for split in ("train", "valid", "test"))
+        shown = [split for split in (*SPLITS, "reversed") if split in SPLITS or split in counts]
+        splits = ", ".join(f"{counts.get(split, 0):,} {split}" for split in shown)
         head = f"{len(self.films):,} {kind} of {self.films['PatientId'].nunique():,} patients: {splits}."
         return "\n".join([head, *self.notes, "Not for clinical use."])
 
@@ -101,20 +119,31 @@ def _load_phantom(root):
     films, truth = tables["films"], tables["truth"].set_index("Image")
     if set(films["Image"]) != set(truth.index):
         raise CourseError(f"{root}: truth.csv speaks of other films than films.csv: restore data/phantom.")
-    truth = truth.loc[films["Image"]]
+    tables["truth"] = truth.loc[films["Image"]].reset_index()
+    aside = films["Split"] == "reversed"
     paths = {image: root / "films" / image for image in films["Image"]}
-    return Cohort(
-        name="phantom",
-        films=films,
-        boxes=tables["boxes"],
-        truth=(truth > 0).astype("int8").reset_index(),
-        notes=("Drawn by a computer with known truth; findings are enriched, see data/README.md.",),
-        paths=paths,
-    )
+    notes = ("Drawn by a computer with known truth; findings are enriched, see data/README.md.",)
+    if not aside.any():
+        return _phantom(tables, films["Image"], paths, notes)
+    apart = _phantom(tables, films["Image"][aside], paths, notes)
+    notes += (f"{aside.sum():,} more films, confounders reversed, stay apart: cohort.split('reversed').",)
+    return replace(_phantom(tables, films["Image"][~aside], paths, notes), reversed=apart)
+
+
+def _phantom(tables, images, paths, notes):
+    """The simulated cohort of some films of the tables; every film of `paths` can be read."""
+    films, truth, boxes = (table[table["Image"].isin(images)].reset_index(drop=True) for table in tables.values())
+    duplicates = truth.loc[truth["NearDuplicateOf"].notna(), ["Image", "NearDuplicateOf"]].reset_index(drop=True)
+    truth = truth[["Image"]].join((truth[list(FINDINGS)] > 0).astype("int8"))
+    return Cohort("phantom", films, boxes, truth, notes=notes, paths=paths, duplicates=duplicates)
 
 
 def _phantom_table(path):
-    columns = {"films": COLUMNS, "truth": ["Image", *FINDINGS], "boxes": nih.BOX_COLUMNS}[path.stem]
+    columns = {
+        "films": [*COLUMNS, *DEVICES],
+        "truth": ["Image", *FINDINGS, "NearDuplicateOf"],
+        "boxes": nih.BOX_COLUMNS,
+    }[path.stem]
     try:
         return pd.read_csv(path)[columns]
     except (OSError, ValueError, KeyError):

@@ -9,10 +9,10 @@ from util.phantom.shards import render_shards
 
 
 def split_sizes(n):
-    """Sizes of train, valid and test that share ``n`` films as the embedded cohort's 1,620 are shared."""
+    """Sizes of the splits that share ``n`` films as the embedded cohort's 1,860 are shared."""
     total = sum(SIZES.values())
-    valid, test = round(n * SIZES["valid"] / total), round(n * SIZES["test"] / total)
-    return {"train": n - valid - test, "valid": valid, "test": test}
+    sizes = {split: round(n * size / total) for split, size in SIZES.items()}
+    return sizes | {"train": n - sum(sizes.values()) + sizes["train"]}
 
 
 def main(arguments=None):

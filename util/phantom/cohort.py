@@ -16,14 +16,19 @@ from util.errors import CourseError
 from util.findings import FINDINGS
 from util.phantom import disease, films, masks
 from util.phantom.render import boxes
+from util.phantom.splits import stratify
 from util.phantom.studies import MINED, image_names, sample_studies
 
-GENERATOR_VERSION = "1"
-SIZES = {"train": 1000, "valid": 200, "test": 420}
+GENERATOR_VERSION = "2"
+REVERSED = "reversed"  # the split in which view, marker and chest tube go with the findings the other way round
+SIZES = {"train": 1000, "valid": 200, "test": 420, REVERSED: 240}
 # An enriched split of at least so many films holds at least so many positives of each finding, mined and true.
-ENOUGH = {"valid": (200, 5), "test": (420, 20)}
+ENOUGH = {"valid": (200, 8), "test": (420, 20), REVERSED: (240, 10)}
+NEAR_DUPLICATES = 0.04  # share of the training films that copy another one: 40, 2.5 % of train, valid and test
 MOST_DRAWS = 1000
+QUALITY = 75  # JPEG: 10 kB a film, gray levels change by 1.5 on average (quality 80: 1.4)
 PERSON = ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split"]
+DEVICES = ["Portable", "ChestTube"]  # seen on the film, no findings
 
 
 def root_seed(seed, use):
@@ -37,41 +42,75 @@ def root_seed(seed, use):
 
 
 def sample_cohort(sizes, seed, enriched=True, confounding=1.0):
-    """Table of a whole cohort: ``sample_studies`` for each split, with a column Split, sorted by Image.
+    """Table of a whole cohort: ``sample_studies`` with the columns Split and Exposure, sorted by Image.
 
-    ``sizes`` is a dict split -> number of films, met exactly. Splits are drawn from different patients, so no
-    patient is on two sides. Patient numbers are shuffled: they say nothing about the split.
+    ``sizes`` is a dict split -> number of films, met exactly; no patient is in two splits, and traits of films are
+    as frequent in each (``splits.stratify``), save for the split 'reversed', whose patients are drawn with
+    ``-confounding``. Exposure is the follow-up number of the exposure that a film shows: its own FollowUp, or,
+    for a near-duplicate, that of the film it copies. Patient numbers are shuffled: they say nothing of the split.
     """
     if sum(sizes.values()) < 1 or min(sizes.values()) < 0:
         raise CourseError(f"sizes are {sizes}; give no negative number of films, and at least one film in all")
     root = root_seed(seed, "cohort")
+    sides = ({split: n for split, n in sizes.items() if (split == REVERSED) == flip} for flip in (False, True))
     parts, patients = [], 0
-    for number, (split, n_films) in enumerate(sizes.items()):
-        if n_films:
-            part = _sample_split(split, n_films, [root, number], enriched, confounding)
+    for number, (side, sign) in enumerate(zip(sides, (1, -1), strict=True)):
+        if sum(side.values()):
+            part = _sample_side(side, [root, number], enriched, sign * confounding)
             part["PatientId"] += patients
             patients = int(part["PatientId"].max())
-            parts.append(part.assign(Split=split))
+            parts.append(part)
     table = pd.concat(parts, ignore_index=True)
-    shuffled = 1 + np.random.default_rng([root, len(sizes)]).permutation(patients)
+    shuffled = 1 + np.random.default_rng([root, len(parts)]).permutation(patients)
     table["PatientId"] = shuffled[table["PatientId"] - 1]
     table["Image"] = image_names(table["PatientId"], table["FollowUp"])
     return table.sort_values("Image", ignore_index=True)
 
 
-def _sample_split(split, n_films, seed, enriched, confounding):
-    """One split; an enriched one is drawn again until it holds enough positives of each finding."""
-    films_from, positives = ENOUGH.get(split, (0, 0))
-    if not enriched or n_films < films_from:
-        positives = 0
+def _sample_side(sizes, seed, enriched, confounding):
+    """Films of some splits, drawn again until they can be divided with enough positives of each finding in each."""
+    copies = round(NEAR_DUPLICATES * sizes.get("train", 0))
+    distinct = {split: n - copies * (split == "train") for split, n in sizes.items()}
+    names = np.array(list(sizes))
     for attempt in range(MOST_DRAWS):
-        table = sample_studies(n_films, [*seed, attempt], enriched, confounding)
-        if min(table[MINED].sum().min(), (table[list(FINDINGS)] > 0).sum().min()) >= positives:
+        table = sample_studies(sum(distinct.values()), [*seed, attempt], enriched, confounding)
+        rng = np.random.default_rng([*seed, attempt, 1])
+        split = stratify(table["PatientId"], _traits(table), list(distinct.values()), rng)
+        if split is None:
+            continue
+        table = _add_copies(table.assign(Split=names[split], Exposure=table["FollowUp"]), copies, rng)
+        if table is not None and (not enriched or _is_enough(table, sizes)):
             return table
-    raise CourseError(f"no {split} split with {positives} positives of each finding; try another seed")
+    raise CourseError(f"no films found for splits of {sizes} with positives of each finding in each; try another seed")
 
 
-def write_cohort(out, sizes, seed, size=320, quality=80, workers=None, enriched=True, confounding=1.0):
+def _traits(table):
+    """What splits shall have in common, bool (films, traits): patients, age, sex, view, devices, findings, labels."""
+    person = [table["FollowUp"] == 0, table["Age"] >= 50, table["Sex"] == "M", table["View"] == "AP"]
+    return np.column_stack([*person, table[DEVICES], table[list(FINDINGS)] > 0, table[MINED]]).astype(bool)
+
+
+def _is_enough(table, sizes):
+    """Whether each split holds its least number of positives of each finding, mined and true."""
+    least = {split: ENOUGH[split][1] for split, n in sizes.items() if split in ENOUGH and n >= ENOUGH[split][0]}
+    counts = pd.concat([table[MINED], table[list(FINDINGS)] > 0], axis=1).groupby(table["Split"]).sum().min(axis=1)
+    return all(counts[split] >= number for split, number in least.items())
+
+
+def _add_copies(table, number, rng):
+    """Add near-duplicates: the last film of some training patients, filed once more as their next follow-up.
+
+    Nothing else differs in the tables, for it is the same exposure and the same report. None when there are too
+    few patients.
+    """
+    last = table[(table["Split"] == "train") & ~table["PatientId"].duplicated(keep="last")]
+    if len(last) < number:
+        return None
+    copied = last.iloc[np.sort(rng.permutation(len(last))[:number])]
+    return pd.concat([table, copied.assign(FollowUp=copied["FollowUp"] + 1)], ignore_index=True)
+
+
+def write_cohort(out, sizes, seed, size=320, quality=QUALITY, workers=None, enriched=True, confounding=1.0):
     """Draw a cohort and write it to the folder ``out``, whole or not at all.
 
     Parameters
@@ -81,11 +120,11 @@ def write_cohort(out, sizes, seed, size=320, quality=80, workers=None, enriched=
     seed : int, not negative
     size : int, pixels a side; quality : int, JPEG quality 1 to 95
     workers : int or None, number of processes (default: one per core); the result is the same for all
-    enriched, confounding : see ``studies.sample_studies``
+    enriched, confounding : see ``studies.sample_studies``; the split 'reversed' is drawn with ``-confounding``
 
-    Writes films/*.jpg (8-bit grey), films.csv (mined labels 0/1), truth.csv (severities, 0 absent), boxes.csv
-    (pixels), masks.csv (run lengths, see ``masks``) and cohort.json. Raises CourseError when ``out`` holds
-    anything, or an argument is out of range.
+    Writes films/*.jpg (8-bit grey), films.csv (mined labels and devices 0/1), truth.csv (severities, 0 absent;
+    NearDuplicateOf, the film that a near-duplicate copies), boxes.csv (pixels), masks.csv.gz (run lengths, see
+    ``masks``) and cohort.json. Raises CourseError when ``out`` holds anything, or an argument is out of range.
     """
     check_film_arguments(size, quality)
     table = sample_cohort(sizes, seed, enriched, confounding)
@@ -97,27 +136,45 @@ def write_cohort(out, sizes, seed, size=320, quality=80, workers=None, enriched=
             (folder / "films" / name).write_bytes(jpeg)
             found += boxed
             coded += masked
-        labels = table[PERSON].join(table[MINED].set_axis(list(FINDINGS), axis=1))
-        labels.to_csv(folder / "films.csv", index=False)
-        table[["Image", *FINDINGS]].to_csv(folder / "truth.csv", index=False)
-        columns = ["Image", "finding", "x", "y", "w", "h"]
-        pd.DataFrame(found, columns=columns).to_csv(folder / "boxes.csv", index=False)
-        pd.DataFrame(coded, columns=["Image", "finding", "rle"]).to_csv(folder / "masks.csv", index=False)
+        _write_tables(folder, table, found, coded)
         recipe = {"seed": seed, "sizes": sizes, "size": size, "quality": quality, "enriched": enriched,
                   "confounding": confounding}  # fmt: skip
         write_json(folder / "cohort.json", passport(recipe, table))
 
 
+def _write_tables(folder, table, found, coded):
+    """films.csv, truth.csv, boxes.csv and masks.csv.gz; the same bytes for the same films."""
+    labels = table[PERSON].join(table[MINED].set_axis(list(FINDINGS), axis=1)).join(table[DEVICES].astype(int))
+    labels.to_csv(folder / "films.csv", index=False)
+    copied = pd.Series(image_names(table["PatientId"], table["Exposure"])).where(_is_copy(table), "")
+    table[["Image", *FINDINGS]].assign(NearDuplicateOf=copied).to_csv(folder / "truth.csv", index=False)
+    pd.DataFrame(found, columns=["Image", "finding", "x", "y", "w", "h"]).to_csv(folder / "boxes.csv", index=False)
+    runs = pd.DataFrame(coded, columns=["Image", "finding", "rle"])
+    runs.to_csv(folder / "masks.csv.gz", index=False, compression={"method": "gzip", "compresslevel": 9, "mtime": 1})
+
+
+def _is_copy(films):
+    """Whether the film of a row (or each film of a table) is a near-duplicate of another exposure."""
+    return films["Exposure"] != films["FollowUp"]
+
+
 def _draw_and_encode(row, seed, size, quality):
-    """Image name, JPEG bytes, rows of boxes.csv and rows of masks.csv of one film."""
-    film = films.draw(row, seed, size)
-    buffer = io.BytesIO()
-    Image.fromarray(film.pixels).save(buffer, format="JPEG", quality=quality, optimize=True)
+    """Image name, JPEG bytes, rows of boxes.csv and rows of masks.csv.gz of one film."""
+    film = films.draw(row | {"FollowUp": row["Exposure"]}, seed, size)
+    if _is_copy(row):
+        film = films.near_duplicate(film, np.random.default_rng([seed, row["PatientId"], row["FollowUp"]]))
     name = row["Image"]
     shown = [(finding, film.masks[finding]) for finding in FINDINGS
              if finding in film.masks and film.masks[finding].any()]  # fmt: skip
     found = [(name, finding, *box) for finding, mask in shown for box in boxes(mask)]
-    return name, buffer.getvalue(), found, [(name, finding, masks.encode(mask)) for finding, mask in shown]
+    return name, encode(film.pixels, quality), found, [(name, finding, masks.encode(mask)) for finding, mask in shown]
+
+
+def encode(pixels, quality=QUALITY):
+    """Bytes of a JPEG file of ``pixels``, uint8 (h, w); progressive, a little smaller."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="JPEG", quality=quality, optimize=True, progressive=True)
+    return buffer.getvalue()
 
 
 def passport(recipe, table):
@@ -139,7 +196,7 @@ def passport(recipe, table):
     }
 
 
-def check_film_arguments(size, quality=80):
+def check_film_arguments(size, quality=QUALITY):
     """Raise CourseError unless films of this size and JPEG quality make sense."""
     if not 32 <= size <= 2048:
         raise CourseError(f"size is {size}; films are 32 to 2048 pixels a side")

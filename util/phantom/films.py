@@ -10,7 +10,7 @@ from util.errors import CourseError
 from util.findings import FINDINGS
 from util.phantom.anatomy import make_anatomy
 from util.phantom.nuisance import make_acquisition
-from util.phantom.render import render
+from util.phantom.render import Film, render
 from util.progress import progress
 
 
@@ -52,18 +52,27 @@ def for_each_row(function, table, label, workers=None):
         yield from progress(pool.imap(function, rows, chunksize=4), label, total=len(rows))
 
 
-def near_duplicate(pixels, rng):
+def near_duplicate(film, rng):
     """The same exposure exported once more: cropped by 1 %, re-windowed and re-noised.
 
-    ``pixels`` uint8 (h, w) and a ``numpy.random.Generator``; returns uint8 (h, w). The cohort holds no such film:
-    this is for exercises on leaks.
+    ``film`` is a ``render.Film`` or pixels uint8 (h, w), ``rng`` a ``numpy.random.Generator``; returns its like, a
+    Film with its masks cropped alike.
     """
+    pixels = getattr(film, "pixels", film)
     if pixels.dtype != np.uint8 or pixels.ndim != 2:
         raise CourseError(f"a film must be uint8 (h, w), not {pixels.dtype} {pixels.shape}")
     height, width = pixels.shape
     cut_y, cut_x = max(1, round(height * 0.01)), max(1, round(width * 0.01))
     top, left = rng.integers(0, cut_y + 1), rng.integers(0, cut_x + 1)
-    cropped = pixels[top : top + height - cut_y, left : left + width - cut_x]
-    film = cv2.resize(cropped, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    film = (film - 128) * rng.uniform(0.9, 1.1) + 128 + rng.uniform(-10, 10)
-    return np.clip(film + rng.normal(0, 2, film.shape), 0, 255).round().astype(np.uint8)
+
+    def crop(image):
+        part = image[top : top + height - cut_y, left : left + width - cut_x].astype(np.float32)
+        return cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    grey = crop(pixels)
+    grey = (grey - 128) * rng.uniform(0.9, 1.1) + 128 + rng.uniform(-10, 10)
+    pixels = np.clip(grey + rng.normal(0, 2, grey.shape), 0, 255).round().astype(np.uint8)
+    if isinstance(film, np.ndarray):
+        return pixels
+    masks = {finding: crop(mask) > 0.5 for finding, mask in film.masks.items()}
+    return Film(pixels, masks, film.measures)
