@@ -18,7 +18,7 @@ from util.phantom import disease, films, masks
 from util.phantom.render import boxes
 from util.phantom.studies import MINED, image_names, sample_studies
 
-GENERATOR_VERSION = "1"
+GENERATOR_VERSION = "2"
 SIZES = {"train": 1000, "valid": 200, "test": 420}
 # An enriched split of at least so many films holds at least so many positives of each finding, mined and true.
 ENOUGH = {"valid": (200, 5), "test": (420, 20)}

@@ -19,6 +19,8 @@ from util.phantom import disease
 TAIL, SCALE, MOST_FILMS = 1.6, 1.44, 30
 PERSISTENCE = 0.5  # lag-one correlation of the day's part of the latent severity
 DRIFT = 0.15  # share of a chronic finding's severity that drifts from film to film
+# Severity where a finding is present is Beta(2, 1.2): mean .62, a twentieth below .2, an eighth above .9.
+SEVERITY_A, SEVERITY_B = 2.0, 1.2
 CARRIED_FORWARD = 0.7  # share of a chronic finding's label error that belongs to the patient
 MALE_SHARE = 0.56  # 63,340 of 112,120 films
 AGEING = 0.1  # years between follow-ups, on average
@@ -121,12 +123,12 @@ def _follow(patient, counts, day_factor, rng):
 
 
 def _severities(latent, drift, limits):
-    """True severities (films, 14): 0 where absent, else the latent excess mapped to Beta(1.5, 1.5) in (0, 1]."""
+    """True severities (films, 14): 0 where absent, else the latent excess mapped to Beta(SEVERITY_A, SEVERITY_B)."""
     tail = norm.sf(latent) / norm.sf(limits)  # uniform on (0, 1) where the finding is present
     present = latent > limits
     score = norm.isf(np.clip(tail, 1e-9, 1 - 1e-9))
     score = np.where(IS_CHRONIC, np.sqrt(1 - DRIFT) * score + np.sqrt(DRIFT) * drift, score)
-    severity = np.maximum(betaincinv(1.5, 1.5, norm.cdf(score)).round(3), 0.02)
+    severity = np.maximum(betaincinv(SEVERITY_A, SEVERITY_B, norm.cdf(score)).round(3), 0.02)
     return np.where(present, severity, 0.0)
 
 
