@@ -53,8 +53,8 @@ def edema(chest, lesion):
         haze = haze + np.exp(-0.8 * d) * rng.uniform(0.8, 1.15)
     haze = np.clip(haze * (1 + 0.28 * camera.texture(rng, (1.2, 2.6), (0.6, 0.8))), 0, 2) * chest.lungness
     amount = haze * np.minimum(chest.lung0, 13)
-    chest.extra += np.float32(0.02 + 0.29 * s) * amount
-    chest.density *= np.float32(1 + 0.28 * s)
+    chest.extra += np.float32(0.04 + 0.42 * s) * amount
+    chest.density *= np.float32(1 + 0.35 * s)
     lines = camera.canvas()
     for i in range(24):
         side, y = ((1 if rng.random() < 0.5 else -1), rng.uniform(0.62, 0.97) * chest.dome)
@@ -79,7 +79,7 @@ def infiltration(chest, lesion):
         patches += np.float32(strength) * np.exp(-np.square((chest.x - x) / wide) - np.square((chest.y - y) / high))
     patches = np.clip(patches, 0, 1.2) * chest.lungness
     mottle = np.clip(1 + 0.9 * camera.texture(rng, (0.6, 1.3, 2.8), (0.45, 0.5, 0.5)), 0, 3)
-    chest.extra += patches * mottle * np.float32(0.4 + 3.4 * s)
+    chest.extra += patches * mottle * np.float32(0.6 + 4.6 * s)
     return patches > 0.35
 
 
@@ -92,7 +92,7 @@ def _airspace(chest, rng, x, y, radii, fill, bronchogram, limit=1.0):
     ragged = camera.texture(rng, (1.1, 2.3), (0.25, 0.35))
     inside = sigmoid(1 - np.hypot((chest.x - x) / radii[0], (chest.y - y) / radii[1]) - 0.55 * ragged, 0.13)
     inside = (inside * limit * chest.lungness * (chest.x * x > 0)).astype(np.float32)
-    added = inside * np.float32(fill) * np.minimum(chest.lung0 * 0.75, 8) * (1 + 0.12 * ragged)
+    added = inside * np.float32(fill) * np.minimum(chest.lung0 * 0.9, 11) * (1 + 0.12 * ragged)
     branches = camera.canvas()
     hx, hy = chest.hila[0 if x < 0 else 1]
     start, aim = np.array([hx + (x - hx) * 0.2, hy + (y - hy) * 0.2]), np.array([x, y])
@@ -120,7 +120,7 @@ def consolidation(chest, lesion):
     elif lobe == "RML":
         limit = sigmoid(chest.y - fissure, 0.15)
     radii = np.array([1.9 + 3.9 * s, 1.9 + 3.4 * s])
-    added, inside = _airspace(chest, rng, x, y, radii, 0.18 + 0.60 * s, True, limit)
+    added, inside = _airspace(chest, rng, x, y, radii, 0.25 + 0.65 * s, True, limit)
     chest.extra += added
     chest.lung = chest.lung - 0.9 * added
     chest.seen *= 1 - 0.8 * inside
@@ -134,7 +134,7 @@ def pneumonia(chest, lesion):
     for focus in range(2):
         x, y = place(chest, rng, 0.45, 0.93, (0.1, 0.75))
         radii = rng.uniform(1.6, 3.0, 2) * (0.75 + 0.6 * s)
-        added, inside = _airspace(chest, rng, x, y, radii, 0.13 + 0.62 * s, rng.random() < 0.4)
+        added, inside = _airspace(chest, rng, x, y, radii, 0.20 + 0.68 * s, rng.random() < 0.4)
         mottle = np.clip(1 + 0.5 * camera.texture(rng, (0.7, 1.5), (0.5, 0.6)), 0.2, 2)
         if focus == 0 or lesion.extent < 0.35:
             chest.extra += added * mottle
