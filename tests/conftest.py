@@ -127,7 +127,10 @@ def tiny_network(size=32, seed=0):
 
     inputs = keras.Input((size, size, 3), name="films")
     noise = keras.initializers.HeNormal(seed)
-    x = keras.layers.Conv2D(16, 16, 32, "same", use_bias=False, name="conv", kernel_initializer=noise)(inputs)
+    x = keras.layers.Conv2D(16, 16, 8, "same", use_bias=False, name="conv", kernel_initializer=noise)(inputs)
+    x = keras.layers.ReLU(name="pool3_relu")(x)
+    x = keras.layers.ReLU(name="pool4_relu")(keras.layers.AveragePooling2D(2)(x))
+    x = keras.layers.AveragePooling2D(2)(x)
     x = keras.layers.BatchNormalization(name="bn")(x)
     x = keras.layers.ReLU(name="relu")(x)
     x = keras.layers.GlobalAveragePooling2D(name="pool")(x)

@@ -56,9 +56,12 @@ def gradient(size=64):
     return film.astype(np.uint8)
 
 
+NOWHERE = np.zeros((8, 8, len(FINDINGS)), bool)
+
+
 def test_augment_is_deterministic_and_varies():
     film = gradient()
-    first, again, other = (augment(film, 48, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (augment(film, NOWHERE, np.random.default_rng(seed))[0] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first.astype(int) - other).mean() > 2
     np.testing.assert_array_equal(film, gradient())  # the film itself is left alone
@@ -67,11 +70,43 @@ def test_augment_is_deterministic_and_varies():
 @settings(max_examples=25)
 @given(st.integers(0, 2**32), st.sampled_from([32, 64, 96]))
 def test_augment_keeps_type_and_side(seed, size):
-    film = augment(gradient(), size, np.random.default_rng(seed))
+    nowhere = np.zeros((size // 8, size // 8, len(FINDINGS)), bool)
+    film, places = augment(gradient(size), nowhere, np.random.default_rng(seed))
     assert film.dtype == np.uint8
     assert film.shape == (size, size)
+    assert places.dtype == bool
+    assert places.shape == nowhere.shape
+    assert not places.any()
     left, right = film[:, : size // 3], film[:, -size // 3 :]
     assert right.mean() > left.mean()  # never mirrored, never inverted
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32), st.integers(2, 12), st.integers(2, 12))
+def test_places_move_with_the_film(seed, x, y):
+    film, places = np.zeros((128, 128), np.uint8), np.zeros((16, 16, len(FINDINGS)), bool)
+    film[y * 8 : y * 8 + 16, x * 8 : x * 8 + 16] = 255  # two places wide
+    places[y : y + 2, x : x + 2, 5] = True
+    film, places = augment(film, places, np.random.default_rng(seed))
+    bright = film.astype(float) - np.median(film)
+    rows, columns = np.indices(film.shape)
+    there = (bright > bright.max() / 2) & (np.abs(rows - y * 8) < 48) & (np.abs(columns - x * 8) < 48)
+    centre = np.array([rows[there].mean(), columns[there].mean()])
+    assert places[..., 5].any()
+    np.testing.assert_allclose(np.argwhere(places[..., 5]).mean(axis=0) * 8 + 3.5, centre, atol=6)
+    assert places.sum() == places[..., 5].sum()
+
+
+def test_places_of_coarser_maps():
+    places = np.zeros((1, 4, 8, len(FINDINGS)), bool)
+    places[0, 1, 6, 2] = True
+    fine, middle, coarse = train.at_maps(places)
+    np.testing.assert_array_equal(fine, places)
+    assert np.argwhere(middle).tolist() == [[0, 0, 3, 2]]
+    assert np.argwhere(coarse).tolist() == [[0, 0, 1, 2]]
+    assert middle.shape[1:3] == (2, 4)
+    assert coarse.shape[1:3] == (1, 2)
+    assert {level.dtype for level in (fine, middle, coarse)} == {np.dtype(np.float32)}
 
 
 # ---- a stage ----------------------------------------------------------------------------------------------------
@@ -82,7 +117,7 @@ def shards(out, n, seed, size, enriched):
     rng = np.random.default_rng(seed)
     mined = rng.integers(0, 2, (n, len(FINDINGS)), dtype=np.uint8)
     films = rng.integers(0, 100, (n, size, size)) + 100 * mined[:, :1, None]
-    places = rng.random((n, size // 32, size // 32, len(FINDINGS))) < 0.1
+    places = rng.random((n, size // 8, size // 8, len(FINDINGS))) < 0.02
     out.mkdir(parents=True, exist_ok=True)
     for number, rows in enumerate(np.array_split(np.arange(n), 3)):
         np.save(out / f"films-{number:04d}.npy", films[rows].astype(np.uint8))
@@ -144,14 +179,18 @@ def test_every_film_is_seen_before_one_is_seen_again(stage):
     assert rounds[0] != list(stage.round(0, 8, (3, 1)))
 
 
-def test_place_weights_balance_each_finding(stage):
-    positive, negative = stage.place_weights()
-    share = stage.places[stage.training].mean(axis=(0, 1, 2))
-    np.testing.assert_allclose(positive * share, 0.5)
-    np.testing.assert_allclose(negative * (1 - share), 0.5)
+def test_place_weights_balance_each_finding_at_each_map(stage):
+    weights = stage.place_weights()
+    maps = train.at_maps(stage.places[stage.training])
+    assert len(weights) == len(maps) == len(train.MAPS)
+    for (positive, negative), level in zip(weights, maps, strict=True):
+        share = level.mean(axis=(0, 1, 2), dtype=float)
+        np.testing.assert_allclose(positive, np.minimum(0.5 / share, train.MOST_WEIGHT))
+        np.testing.assert_allclose(negative * (1 - share), 0.5)
+    assert weights[-1][0].max() < train.MOST_WEIGHT  # the coarsest are balanced in full
     stage.places[..., 3] = False
     stage.places[stage.training[0], 0, 0, 3] = True  # one place in a thousand
-    assert stage.place_weights()[0][3] == train.MOST_WEIGHT
+    assert stage.place_weights()[0][0][3] == train.MOST_WEIGHT
 
 
 def test_batches_pair_each_film_with_its_labels_and_places(stage):
@@ -159,15 +198,18 @@ def test_batches_pair_each_film_with_its_labels_and_places(stage):
     data = Batches(stage, rows, Preprocessing(SIZE, 0.0, 1.0), 2, (1, 0, 0))
     assert len(Batches(stage, rows[:1], data.preprocessing, 2, (1,))) == 1  # never an empty round
     assert len(data) == 2  # the fifth film would make a batch of another shape
-    films, (labels, places) = data[1]
+    films, (present, *maps) = data[1]
     assert films.shape == (2, SIZE, SIZE, 3)
-    assert films.dtype == labels.dtype == places.dtype == np.float32
-    np.testing.assert_array_equal(labels, stage.mined[rows[2:4]])
-    np.testing.assert_array_equal(places, stage.places[rows[2:4]])
+    assert films.dtype == present.dtype == np.float32
+    np.testing.assert_array_equal(present, stage.truth[rows[2:4]] > 0)
     np.testing.assert_array_equal(films, data[1][0])
-    for film, row in zip(films, rows[2:4], strict=True):
-        expected = augment(stage.film(row), SIZE, np.random.default_rng([1, 0, 0, int(row)]))
+    takes = [
+        augment(stage.film(row), stage.places[row], np.random.default_rng([1, 0, 0, int(row)])) for row in rows[2:4]
+    ]
+    for film, (expected, _) in zip(films, takes, strict=True):
         np.testing.assert_array_equal(film[..., 0], expected)
+    for ours, theirs in zip(maps, train.at_maps(np.stack([where for _, where in takes])), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
     later = Batches(stage, rows, Preprocessing(SIZE, 0.0, 1.0), 2, (1, 0, 1))
     assert (later[1][0] != films).any()  # another round is another take
 
@@ -194,12 +236,15 @@ def finished(run, small):
     return run
 
 
+LOSSES = ["loss_logits", "loss_pool3_relu", "loss_pool4_relu", "loss_relu"]
+
+
 def test_log(finished):
     training, _ = finished
     log = pd.read_csv(training.log)
-    assert list(log) == ["size", "round", "films", "loss", "places_loss", "held_out_auc"]
+    assert list(log) == ["size", "round", "films", *LOSSES, "held_out_auc"]
     assert log[["size", "round", "films"]].values.tolist() == [[32, 0, 8], [32, 1, 8], [64, 0, 4]]
-    assert (log[["loss", "places_loss"]] > 0).all(axis=None)
+    assert (log[LOSSES] > 0).all(axis=None)
     assert list(log["held_out_auc"].isna()) == [True, False, False]  # at the end of each stage
     assert log["held_out_auc"].dropna().between(0, 1).all()
 
@@ -265,10 +310,17 @@ def test_other_stages_in_the_same_folder_are_refused(finished, stages):
 
 def test_held_out_auc_compares_mined_labels_of_held_out_films(finished, monkeypatch):
     training, _ = finished
-    stage = training.stage(0)
+    stage, model = training.stage(0), tiny_network(32)
     labels = iter(np.array_split(stage.mined[stage.held_out], [4]))
     monkeypatch.setattr(train, "predict_films", lambda model, films, batch_size: next(labels).astype(float))
-    assert training.held_out_auc(stage, 32) == 1
+    assert training.held_out_auc(model, stage, 32) == 1
+
+
+def test_the_step_size_falls_with_the_pixels_seen(small, tmp_path):
+    training = tiny(tmp_path)
+    rates = [training.rate(0, 0), training.rate(0, 1), training.rate(1, 0)]
+    done = np.array([0, 8 * 32**2, 16 * 32**2]) / (16 * 32**2 + 4 * 64**2)
+    np.testing.assert_allclose(rates, train.RATE * (1 + np.cos(np.pi * done)) / 2)
 
 
 # ---- the release ------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from functools import lru_cache
 import numpy as np
 
 from util.errors import CourseError
+from util.phantom.projection import bell, capsule, root, sigmoid, smooth_max
 
 RIB_ENDS = {
     1: 155,
@@ -45,6 +46,8 @@ class Anatomy:
     dome: float  # y of the diaphragm's top
     dome_step: float  # how much lower the left dome is
     dome_height: float
+    dome_middle: float  # where a dome is highest, as a share of the half width
+    medial: float  # how far a dome falls towards the heart, relative to its lateral fall
     heart_ratio: float  # heart width over thorax width
     heart_tilt: float  # degrees
     heart_round: float  # short over long axis of the left ventricle
@@ -78,8 +81,8 @@ class Anatomy:
 
     def half_depth(self, y):
         """Inner half depth of the thorax at height `y`."""
-        u = np.minimum(np.clip(np.asarray(y) * (1 / self.height), 0, 1) * 1.5, 1)
-        return self.depth * (0.30 + 0.70 * np.sqrt(u * (2 - u)))
+        u = np.minimum(np.clip(np.asarray(y) * (1 / self.height), 0, 1) * 1.4, 1)
+        return self.depth * (0.14 + 0.86 * (u * (2 - u)) ** 0.75)
 
     def spine(self, y):
         """x of the spine's middle at height `y` (scoliosis)."""
@@ -114,7 +117,7 @@ def _frame(rng, age, sex, grown):
     u, n = rng.uniform, rng.normal
     female = sex == "F"
     width = n(13.2 if female else 14.3, 0.95) * grown
-    height = width * float(np.clip(n(1.80, 0.17), 1.40, 2.25))
+    height = width * float(np.clip(n(1.52 + 0.18 * (grown - 0.6) / 0.4, 0.20), 1.28, 2.3))
     fat = float(np.clip(n(0.9 + 0.01 * (age - 45), 0.95), 0, 4))
     return {
         "age": age,
@@ -124,12 +127,14 @@ def _frame(rng, age, sex, grown):
         "fat": fat,
         "depth": (n(9.0, 0.6) + 0.3 * fat) * grown,
         "wall": u(2.0, 2.8) + 0.9 * fat,
-        "apex_power": u(0.32, 0.52),
-        "taper": u(1.7, 2.9),
-        "waist": u(-0.02, 0.09),
-        "dome": height * u(0.78, 0.87),
-        "dome_step": u(-0.2, 1.7),
-        "dome_height": u(2.8, 5.2),
+        "apex_power": u(0.30, 0.56),
+        "taper": u(1.6, 3.1),
+        "waist": u(-0.06, 0.10),
+        "dome": height * u(0.76, 0.87),
+        "dome_step": float(np.clip(n(1.0, 0.8), -0.6, 2.8)) * grown,
+        "dome_height": u(2.4, 6.2) * grown,
+        "dome_middle": u(0.38, 0.54),
+        "medial": u(0.12, 0.45),
     }
 
 
@@ -138,7 +143,7 @@ def _organs(rng, age, sex, grown, height, fat):
     u, n = rng.uniform, rng.normal
     old = max(0.0, age - 45)
     return {
-        "heart_ratio": float(np.clip(n(0.44 + 0.0006 * (age - 50), 0.025), 0.36, 0.485)),
+        "heart_ratio": float(np.clip(n(0.435 + 0.0006 * (age - 50) + 0.15 * (1 - grown), 0.028), 0.36, 0.475)),
         "heart_tilt": u(28, 50),
         "heart_round": u(0.60, 0.80),
         "knob": grown * u(1.05, 1.6) + old * 0.012,
@@ -153,13 +158,13 @@ def _organs(rng, age, sex, grown, height, fat):
         "breast": u(0.4, 1.6) if sex == "F" and age > 13 else 0.0,
         "breast_x": u(6.4, 8.8),
         "breast_y": height * u(0.62, 0.80),
-        "shoulder_y": u(-3.2, -0.8),
-        "bone_density": float(np.clip(n(0.92 - 0.004 * old, 0.15), 0.5, 1.3)),
-        "calibre": u(0.75, 1.25),
+        "shoulder_y": u(-4.5, -1.0),
+        "bone_density": float(np.clip(n(0.86 - 0.004 * old, 0.2), 0.42, 1.35)),
+        "calibre": u(0.8, 1.25),
         "trachea_x": n(-0.15, 0.3),
         "vertebra": 1.0 + np.arange(-5, 16) * height / 26.0 * 2.12 * (1 + 0.022 * np.arange(-5, 16)),
-        "pacemaker": bool(rng.random() < 0.03),
-        "wires": bool(rng.random() < 0.05),
+        "pacemaker": bool(rng.random() < 0.012),
+        "wires": bool(rng.random() < 0.03),
     }
 
 
@@ -180,7 +185,7 @@ def _tube(path, radius, around, rng, shell, radius_y=None, density=1.0):
     wobble = rng.random((n, around + core), dtype=np.float32) * np.float32(0.3)
     angle = np.concatenate([(ring + row * 0.618034 % 1) / around, (row * 0.754878 + disc * 0.618034) % 1], 1)
     angle = (angle.astype(np.float32) + wobble / around) * np.float32(2 * np.pi)
-    slip = (np.arange(around + core) * 0.618034 % 1 - 0.65).astype(np.float32) + wobble
+    slip = (np.arange(around + core) * 0.618034 % 1 - 0.65).astype(np.float32) + wobble * np.float32(2.5)
     offset = np.stack([np.cos(angle), np.sin(angle), slip], -1)
     offset[:, around:, :2] *= np.sqrt((row * 0.569840 % 1 + disc) / core % 1)[..., None]
     axes = np.stack([across * rx[:, None], upward * ry[:, None], tangent * step[:, None]], 1)
@@ -188,7 +193,7 @@ def _tube(path, radius, around, rng, shell, radius_y=None, density=1.0):
     girth = 2 * np.pi * np.sqrt((rx**2 + ry**2) / 2)
     mass = np.empty((n, around + core), np.float32)
     mass[:, :around] = (density * girth * shell * step / around)[:, None]
-    mass[:, around:] = (density * 0.34 * np.pi * rx * ry * step / core)[:, None]
+    mass[:, around:] = (density * 0.27 * np.pi * rx * ry * step / core)[:, None]
     return points.reshape(-1, 3), mass.ravel()
 
 
@@ -202,15 +207,14 @@ class _Body:
 
 
 def _bones(measures, rng):
-    """Ribs, clavicles and humeri as one cloud."""
+    """Ribs and clavicles as one cloud."""
     body = _Body(measures)
-    slope, rib_half, rib_drop = (rng.uniform(0.75, 1.25), rng.uniform(0.48, 0.66), rng.uniform(7, 10.5))
+    slope, rib_half, rib_drop = (rng.uniform(0.75, 1.25), rng.uniform(0.38, 0.58), rng.uniform(6, 10.5))
     parts = []
     for side in (-1, 1):
         for number in range(1, 12):
             parts += _rib(body, rng, side, number, slope * rib_drop, rib_half)
         parts.append(_clavicle(body, rng, side))
-        parts.append(_humerus(body, rng, side))
     points, mass = zip(*parts, strict=True)
     return np.concatenate(points), np.concatenate(mass) * np.float32(body.bone_density)
 
@@ -220,7 +224,7 @@ def _rib(body, rng, side, number, drop, half):
     top = body.vertebra[4 + number] - 0.4
     drop = drop * (0.45 + 0.55 * min(1, number / 5)) * (1 - 0.03 * max(0, number - 7)) * (1 + 0.03 * rng.normal())
     end = RIB_ENDS[number] + rng.normal() * 3
-    turn = np.radians(np.linspace(9, end, 260 if number > 2 else 170))
+    turn = np.radians(np.linspace(9, end, 180 if number > 2 else 130))
     level = top + drop * 0.45
     reach, depth = (float(body.border(level)) + 0.35, float(body.half_depth(level)) + 0.35)
     if number == 1:
@@ -235,7 +239,8 @@ def _rib(body, rng, side, number, drop, half):
     path = np.stack([side * x + float(body.spine(top)) * 0.7, y, -depth * np.cos(turn) - 0.3], 1)
     width = half * (1 + 0.12 * np.sin(turn * 3 + number)) * (0.82 + 0.25 * np.clip((turn - 1.2) / 1.3, 0, 1))
     width = width * (1.15 if number == 1 else 0.85 if number > 9 else 1.0)
-    parts = [_tube(path, 0.33, 21, rng, 0.095, radius_y=width)]
+    thin = 1 - 0.4 * np.clip((turn - 1.6) / 0.8, 0, 1)  # the front of a rib casts less shadow
+    parts = [_tube(path, 0.33, 18, rng, 0.115, radius_y=width, density=thin)]
     if body.age > 40 and number < 9:
         tip = path[-1]
         target = np.array([side * 2.2, tip[1] + (-1.5 if number > 4 else 0.3), body.depth * 0.95])
@@ -246,7 +251,7 @@ def _rib(body, rng, side, number, drop, half):
 
 
 def _clavicle(body, rng, side):
-    t = np.linspace(0, 1, 220)
+    t = np.linspace(0, 1, 170)
     rise, level = rng.uniform(0.4, 3.0), 4.3 + rng.normal() * 0.5
     x = 1.7 + t * (body.half_width + 0.2)
     y = level - 0.9 * np.sin(t * np.pi * 0.9) - t * rise + 0.45 * np.sin(t * 6.28)
@@ -255,24 +260,16 @@ def _clavicle(body, rng, side):
     return _tube(
         np.stack([side * x, y, z], 1),
         0.48 + head,
-        28,
+        22,
         rng,
         0.11,
         radius_y=0.52 + head + 0.15 * t,
-        density=1.25,
+        density=2.1,
     )
 
 
-def _humerus(body, rng, side):
-    t = np.linspace(0, 1, 240)
-    cap = np.clip(t / 0.05, 0.02, 1)
-    radius = (1.12 + 1.15 * np.exp(-((t / 0.10) ** 2))) * np.sqrt(cap * (2 - cap))
-    path = np.stack([side * (body.half_width + 3.4 + t * 3.2), 3.0 + t * 24, np.full_like(t, -2.0)], 1)
-    return _tube(path, radius, 48, rng, 0.18, density=0.9)
-
-
 def _vessels(measures, rng):
-    """Pulmonary arteries and veins: trees that branch seven times from each hilum (Murray's exponent 2.7)."""
+    """Pulmonary arteries and veins: trees that branch six times from each hilum (Murray's exponent 2.7)."""
     body = _Body(measures)
     parts = []
     for side in (-1, 1):
@@ -288,8 +285,8 @@ def _vessels(measures, rng):
             side * (1.2 + 3.3 * t - 0.5 * t * t),
             body.height * (0.43 if side < 0 else 0.40) + 3.4 * t**1.7,
         )
-        points, mass = _tube(np.stack([x, y, np.full_like(t, -0.5)], 1), 0.80 - 0.34 * t, 24, rng, 0.0)
-        parts.append((points, mass * np.float32(0.8 / 0.34)))
+        points, mass = _tube(np.stack([x, y, np.full_like(t, -0.5)], 1), 0.80 - 0.34 * t, 84, rng, 0.0)
+        parts.append((points[mass > 0], mass[mass > 0] * np.float32(0.8 / 0.27)))
     points, mass = zip(*parts, strict=True)
     return np.concatenate(points).astype(np.float32), np.concatenate(mass).astype(np.float32)
 
@@ -302,7 +299,7 @@ def _tree(body, rng, side, hilum, scale):
     origin = hilum + heading * rng.uniform(0, 0.8, 7)[:, None]
     length = rng.uniform(1.8, 3.6, 7)
     parts = []
-    for generation in range(7):
+    for generation in range(6):
         points, mass, tips = _segments(rng, origin, heading, radius, length, generation)
         parts.append((points, mass))
         fraction = rng.uniform(0.35, 0.65, len(origin))
@@ -315,7 +312,7 @@ def _tree(body, rng, side, hilum, scale):
         origin = np.concatenate([tips, tips])
         length = np.tile(length, 2) * rng.uniform(0.6, 1.0, len(origin))
         x, y = np.abs(origin[:, 0]), origin[:, 1]
-        keep = (x < body.border(y) * 0.99) & (y > 0.4) & (x > 1.5) & (y < body.height + 1) & (radius > 0.022)
+        keep = (x < body.border(y) * 0.99) & (y > 0.4) & (x > 1.5) & (y < body.height + 1) & (radius > 0.032)
         origin, heading, radius, length = (origin[keep], heading[keep], radius[keep], length[keep])
         if not len(origin):
             break
@@ -329,7 +326,7 @@ def _unit(v):
 def _segments(rng, origin, heading, radius, length, generation):
     """Points and masses of slightly bent, tapering cylinders, and their tips."""
     n, steps = len(origin), int(np.clip(34 - 5 * generation, 8, 34))
-    around = 6 if generation < 2 else 3 if generation < 4 else 1
+    around = (18, 12, 6, 4, 2, 1)[generation]
     t = (np.arange(steps)[None, :, None] + rng.random((n, steps, 1))) / steps
     bend = rng.normal(0, 0.22, (n, 1, 3))
     axis = origin[:, None] + (heading[:, None] * t + bend * t * (1 - t)) * length[:, None, None]
@@ -341,3 +338,41 @@ def _segments(rng, origin, heading, radius, length, generation):
     points[..., 1] += off * np.sin(angle)
     mass = np.repeat((np.pi * calibre**2 * length[:, None] / steps / around)[..., None], around, 2)
     return points.reshape(-1, 3), mass.ravel(), origin + heading * length[:, None]
+
+
+def trunk(a, taken, x, y):
+    """Body thickness (cm, float32) on a grid: torso, shoulder girdle, arms, neck, chin and breasts."""
+    ax, fat = np.abs(x), a.fat
+    wide = a.border(np.maximum(y, a.height * 0.42)) + a.wall
+    torso = (
+        1.86
+        * (a.depth + 1.3 + 0.6 * fat)
+        * root(1 - (ax / wide) ** 2.6)
+        * (1 + 0.15 * sigmoid(y - a.dome, 2.0))
+        * np.clip((y - 0.5) / 5, 0, 1) ** 0.6
+    )
+    thick = smooth_max(torso, capsule(ax, y, (0, 2.6), (a.half_width * 0.62, 3.2), 7.0 + 0.3 * fat, 5.4 + 0.4 * fat))
+    thick = smooth_max(thick, 11.8 * root(1 - ((x - a.spine(-3)) / (5.4 + 0.4 * fat)) ** 2) * (y < 8))
+    level, w = a.shoulder_y + 1.2 * (1 - taken.arms), a.half_width
+    limbs = (
+        (1.22, (3.0, level + 2.6), (w + 3.2, 6.6 + 0.2 * level), 4.4 + 0.4 * fat, 5.2 + 0.5 * fat),
+        (1.30, (w + 3.2, 7.0), (w + 4.6 + 3.4 * taken.arms, 27), 5.0 + 0.4 * fat, 4.1 + 0.4 * fat),
+        (1.15, (w * 0.86, 5.5), (w * 0.98 + a.wall * 0.4, 13.5), 5.2, 3.2),
+    )
+    for factor, *limb in limbs:
+        thick = smooth_max(thick, factor * capsule(ax, y, *limb))
+    thick = np.maximum(thick - 0.25, 0) * (1 - 0.15 * bell(x - a.spine(y), 2.6) * (y > -2))
+    thick = thick + 3.6 * np.exp(-np.square((y - 1.7) / 2.3) - ((ax - 5.8) / 4.5) ** 4) * (thick > 3)
+    if taken.chin:  # the head hangs over the neck
+        low = -8.5 + 4.5 * taken.chin
+        thick = thick + 9 * root(1 - (x / 6.2) ** 2 - ((y - low + 6) / 6) ** 2)
+    for side in (-1, 1):
+        if a.breast:
+            reach, drop = (6.3 * (0.7 + 0.3 * a.breast), np.where(y > a.breast_y, 4.2 + 1.3 * a.breast, 10))
+            d = np.square((x - side * a.breast_x - 0.25 * side * (y - a.breast_y)) / reach) + np.square(
+                (y - a.breast_y) / drop
+            )
+            thick = thick + 4.2 * a.breast * root(1 - d) * np.clip((y - 4) / 8, 0, 1)
+    if a.sex == "M":
+        thick = thick + sigmoid(13.5 - y, 1.2) * bell(ax - 8, 5) * (thick > 2)
+    return thick.astype(np.float32)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from util.phantom.projection import Camera, bell, capsule, root, sigmoid, smooth_max
+from util.phantom.anatomy import trunk
+from util.phantom.projection import Camera, bell, capsule, root, sigmoid
 
-SLABS = 8
+SLABS = 6
 
 
 @dataclass
@@ -32,7 +33,7 @@ def resting_shape(anatomy, taken):
     """The chest's shape without findings, at this film's inspiration."""
     ratio = anatomy.heart_ratio + 0.012 * taken.shallow
     if taken.view == "PA":
-        ratio = min(ratio, 0.485)
+        ratio = min(ratio, 0.47)
     return Shape(
         dome=anatomy.dome - taken.shallow,
         dome_right=-anatomy.dome_step / 2,
@@ -72,7 +73,8 @@ class Chest:
         self.ax = np.abs(self.x)
         self.dome, self.carina = shape.dome, anatomy.height * 0.375
         self.hila = ((-3.9, anatomy.height * 0.475), (3.9, anatomy.height * 0.435))
-        self.spine = anatomy.spine(self.y).astype(np.float32)
+        self._row = np.clip((self.y + 16) * 32, 0, 32 * 64 - 1).astype(np.int32)
+        self.spine = self.at(anatomy.spine)
         self._lung_outline()
         self._heart()
         self._lung_path()
@@ -83,62 +85,80 @@ class Chest:
         self._rim = None
         self.diameters = {}  # mm, of the largest mass and nodule
 
+    def at(self, function):
+        """A function of the height y (cm, 1-D), looked up for every pixel (float32 map)."""
+        return np.take(function(np.arange(32 * 64) / 32 - 16).astype(np.float32), self._row)
+
     def dome_of(self, side):
         """y of the diaphragm's top on one side (-1 right, 1 left)."""
         return self.shape.dome + (self.shape.dome_right if side < 0 else self.shape.dome_left)
 
     def _lung_outline(self):
         a, s = self.anatomy, self.shape
-        down = np.maximum(self.y, 0)
-        self.border = np.where(self.y > 0, a.border(down) * (1 + 0.02 * s.inflation), 1e-3).astype(np.float32)
-        depth = a.half_depth(down).astype(np.float32) * np.float32(1 + 0.06 * s.inflation)
-        half = depth * root(1 - (self.ax / np.maximum(self.border, 0.01)) ** 2.5)
+        self.border = self.at(lambda y: np.where(y > 0, a.border(y) * (1 + 0.02 * s.inflation), 1e-3))
+        across = np.minimum(self.ax / np.maximum(self.border, 0.01), 2)
+        depth = self.at(a.half_depth) * np.float32(1 + 0.06 * s.inflation)
+        half = depth * root(1 - across * across * np.sqrt(across))
         middle = self.x - 0.6 * self.spine - np.float32(0.5 * s.shift)
-        sway = np.sin(down * (1 / 3.2) + a.scoliosis_phase + (self.x > 0) * 2.0)  # no two borders alike
-        inner = 0.1 + 0.35 * sway + 2.6 * np.exp(-down * (1 / 1.3))  # the mediastinum widens towards the neck
-        taper = np.clip((np.abs(middle) - inner) * (1 / 2.6), 0, 1)
+
+        def inner(y, side):  # the mediastinum widens towards the neck, and no two borders are alike
+            return 0.35 * np.sin(y / 3.2 + a.scoliosis_phase + side) + 2.6 * np.exp(-np.maximum(y, 0) / 1.3)
+
+        gap = np.where(self.x > 0, self.at(lambda y: inner(y, 2.0)), self.at(lambda y: inner(y, 0.0)))
+        taper = np.clip((np.abs(middle) - gap) * (1 / 4.2), 0, 1)
         self.half_lung = half * taper * (self.y > 0)
         top = np.where(self.x < 0, self.dome_of(-1), self.dome_of(1)).astype(np.float32)
-        lateral = np.clip((self.ax - a.half_width * 0.47) * (2 / a.half_width), -1, 1.1)
+        peaks = (a.half_width * a.dome_middle, a.half_width * max(a.dome_middle, 1.05 * s.heart_ratio))
+        peak = np.where(self.x < 0, np.float32(peaks[0]), np.float32(peaks[1]))
+        lateral = np.clip((self.ax - peak) * (2 / a.half_width), -1, 1.1)  # the left dome carries the heart
         wave = self.camera.texture(self.rng, (7.0,), (0.08,))
-        self.dome_line = top + np.float32(s.dome_height) * np.square(lateral) * np.where(lateral > 0, 1, 0.30)
-        self.under_dome = root((self.y - self.dome_line + wave) * (1 / (s.dome_height * 1.25)))
+        slope = np.where(lateral > 0, np.float32(s.dome_height), np.float32(s.dome_height * a.medial))
+        self.dome_line = top + slope * np.square(lateral)
+        self.under_dome = root((self.y - self.dome_line + wave) * (1 / min(s.dome_height * 1.25, 4.8)))
 
     def _heart(self):
-        """Left ventricle, right atrium, pulmonary trunk, ascending aorta and cava joined smoothly; knob on top."""
+        """Heart and great vessels as one body between two smooth borders, see `_borders`."""
         a, s, camera = self.anatomy, self.shape, self.camera
-        x, y = camera.coarse().grid  # chambers are smooth
-        x = x - np.float32(s.shift + 2.5 * np.sin(camera.yaw))
-        width = s.heart_ratio * 2 * a.half_width * camera.magnification(2.5)
-        left, right = width * 0.655, width * 0.345
-        tilt = np.radians(a.heart_tilt - 4 * self.acquisition.shallow)
-        c, sn = np.cos(tilt), np.sin(tilt)
-        half = (left + 0.30 * right) / 2
-        long = half / np.hypot(c, a.heart_round * sn)
-        short = long * a.heart_round
-        cy = (
-            s.dome
-            + max(s.dome_left, -0.6) * 0.7
-            + 1.2
-            + 9 * max(s.heart_ratio - 0.40, 0)
-            - np.hypot(long * sn, short * c)
-        )
-        cx = left - half
-        parts = [
-            ((x - cx) * c + (y - cy) * sn) ** 2 / long**2 + ((y - cy) * c - (x - cx) * sn) ** 2 / short**2,
-            ((x + right * 0.02) / (right * 0.98)) ** 2 + np.abs((y - cy + 0.2) / (a.half_width * 0.37)) ** 2.4,
-            ((x - (0.8 + a.trunk)) / 2.6) ** 2 + ((y - a.height * 0.47 - 0.6) / 4.0) ** 2,
-            ((x + 0.20 + 0.35 * a.cava) / (2.0 + 0.4 * a.cava + 0.02 * max(0, a.age - 40))) ** 2
-            + ((y - a.height * 0.34) / 6.8) ** 2,
-        ]
-        blend = 0.38  # width of the rounding where two chambers meet
-        level = -blend * np.log(sum(np.exp(np.maximum(p, 0) * (-1 / blend)) for p in parts) + 1e-18)
-        knob_x = 2.55 - a.knob * 0.5 + 0.012 * max(0, a.age - 50) + 0.3 * a.aorta_bow
-        knob = ((x - knob_x) / a.knob) ** 2 + ((y - a.height * 0.30) / (a.knob * 1.2)) ** 2
+        x, y = camera.coarse().grid  # the borders are smooth
+        height, right, left = self._borders()
+        right, left = np.interp(y, height, right), np.interp(y, height, left)
+        middle = (left - right) / 2 + s.shift + 2.5 * np.sin(camera.yaw)
+        ragged = 1 + camera.coarse().texture(self.rng, (2.2, 5.0), (0.03, 0.06))
+        level = np.minimum(ragged * np.square((x - middle) / np.maximum((left + right) / 2, 0.05)), 9)
         self.heart_level = camera.enlarge(level.astype(np.float32))  # below 1 inside the silhouette
-        both = np.minimum(self.heart_level + 0.04, camera.enlarge(knob.astype(np.float32)))
-        thick = np.maximum(1 - both, 0) ** 0.45 * (3.2 + 2.8 * sigmoid(self.y - a.height * 0.5, 1.5))
-        self.heart = camera.blur(thick.astype(np.float32), 0.08)
+        thick = np.maximum(1 - self.heart_level, 0) ** np.float32(0.42) * np.float32(a.depth / 9)
+        self.heart = camera.blur(thick * (4.4 + 2.4 * sigmoid(self.y - a.height * 0.5, 1.5)), 0.12)
+
+    def _borders(self):
+        """Heights, and how far right and left of the midline the silhouette reaches there (cm, 1-D).
+
+        Right: veins, superior cava, right atrium. Left: subclavian artery, aortic knob, pulmonary trunk, and the left
+        ventricle's oblique border down to the apex on the left dome.
+        """
+        a, s = self.anatomy, self.shape
+        h, scale = a.height, a.half_width / 14
+        width = s.heart_ratio * 2 * a.half_width * self.camera.magnification(2.5)
+        wide_left, wide_right, upright = width * 0.655, width * 0.345, (a.heart_tilt - 28) / 22
+        apex = self.dome_of(1) - 1.0 + 1.3 * upright + 4 * max(s.heart_ratio - 0.45, 0)
+        hilum, under = 0.43 * h, (3.4 + 4 * max(s.heart_ratio - 0.45, 0)) * scale
+        y = np.linspace(-5, apex + under, 180)
+        trunk = (2.2 + 0.9 * a.trunk) * scale
+        left = scale * np.interp(y, [-3, 0.2 * h, 0.37 * h], [2.9, 2.0, 2.1])
+        left = left + (trunk - left) * np.clip((y - 0.36 * h) / (0.07 * h), 0, 1)
+        knob = (0.62 * a.knob + 0.4 * a.aorta_bow) * scale
+        left = left + knob * np.exp(-(np.abs(y - 0.30 * h) ** 2.5) / (1.25 * a.knob) ** 2.5)
+        share = np.sin(np.clip((y - hilum) / (apex - hilum), 0, 1) * np.pi / 2) ** (0.85 + 3.0 * (0.80 - a.heart_round))
+        left = left + np.maximum(wide_left - trunk, 0.5) * share
+        atrium, cava = hilum + 0.62 * (apex - hilum), (1.7 + 0.7 * a.cava + 0.01 * max(0, a.age - 40)) * scale
+        right = np.interp(
+            y,
+            [-3, 0.14 * h, 0.36 * h, 0.6 * hilum + 0.4 * atrium, atrium - 0.7, atrium + 1.2, apex + under],
+            [2.8 * scale, cava, cava + 0.2, cava + 0.35, wide_right, wide_right, wide_right * 0.75],
+        )
+        kernel = bell(np.arange(-8, 9), 4.0)
+        left, right = (np.convolve(np.pad(b, 8, "edge"), kernel / kernel.sum(), "valid") for b in (left, right))
+        below = root(1 - np.square(np.maximum(y - apex, 0) / under))
+        return y, right * below**0.5, left * below
 
     def _column(self):
         """Thickness of the soft tissue round the spine, and half thickness of the descending aorta."""
@@ -146,10 +166,8 @@ class Chest:
         flare = 1 + 0.45 * np.exp(-np.maximum(y, 0) * (1 / 2.2)) - 0.10 * bell(y - a.height * 0.25, 3.0)
         width = a.mediastinum * flare
         middle = self.x - self.spine * 0.6 - shift * 0.5
-        column = np.maximum(1 - np.square(middle / width), 0) ** 1.4
-        column = (
-            column * a.depth * (0.40 + 0.90 * sigmoid(a.height * 0.26 - y, 2.5))
-        )  # the heart's level holds the spine alone
+        # the heart's level holds the spine alone
+        column = bell(middle, 1.1 * width) * a.depth * (0.36 + 0.80 * sigmoid(a.height * 0.22 - y, 2.5))
         bow = a.aorta_x + a.aorta_bow * np.sin(np.clip((y / a.height - 0.3) * 1.4, 0, 1) * np.pi)
         radius = 1.2 + 0.004 * a.age
         aorta = root(1 - np.square((self.x - self.spine - bow) * (1 / radius))) * radius * (y > a.height * 0.30)
@@ -160,10 +178,9 @@ class Chest:
         column, aorta = self._column()
         area = _bounds(self.half_lung > 0)
         near = [
-            (-self.half_lung - 0.3, self.half_lung - 0.3),
+            (np.maximum(-self.half_lung - 0.3, column - a.depth), self.half_lung - 0.3),
             (1 - 8.2 * self.under_dome, 1 + 9.5 * self.under_dome),
             (2.0 - self.heart, 2.0 + 1.15 * self.heart),
-            (np.full_like(column, -a.depth), column - a.depth),
             (-5.2 - aorta, -5.2 + aorta),
         ]
         near = [(p[area].astype(np.float32), q[area].astype(np.float32)) for p, q in near]
@@ -201,11 +218,17 @@ class Chest:
         """Trachea, main bronchi, gas in the stomach and colon."""
         a, x, y, rng, taken = self.anatomy, self.x, self.y, self.rng, self.acquisition
         middle = x - np.float32(a.trachea_x + self.shape.shift * 0.7 - 3 * np.sin(self.camera.yaw)) - self.spine * 0.5
-        air = 2.0 * root(1 - np.square(middle * (1 / 0.88))) * sigmoid(self.carina - y, 0.25) * (y > -9)
+        air = (
+            1.5
+            * root(1 - np.square(middle * (1 / 0.88)))
+            * sigmoid(self.carina - y, 0.25)
+            * (y > -9)
+            * (0.6 + 0.4 * sigmoid(y - 1, 1.0))
+        )
         for side, slant in ((-1, 1.15), (1, 0.75)):
             out, low = middle * side, y - self.carina
             bronchus = root(1 - np.square((out - low / slant) * (1 / 0.75))) * np.clip(1 - (low - 1) * (1 / 2.2), 0, 1)
-            air += 1.1 * bronchus * ((low > -0.3) & (out > -0.4))
+            air += 0.7 * bronchus * ((low > -0.3) & (out > -0.4))
         gx, gy = (a.half_width * 0.47 + rng.normal() * 0.8, self.dome_of(1) + 1.9 + rng.uniform(0, 1.2))
         width, flat, cut = (rng.uniform(0.7, 1.2), rng.random() < 0.6, rng.uniform(0.1, 0.9))
         below = y > self.dome_line + 0.3
@@ -224,17 +247,23 @@ class Chest:
                 w = self.camera.window(ex, ey, er)
                 bubble = root(1 - ((x[w] - ex) / er) ** 2 - ((y[w] - ey) / (er * 0.8)) ** 2)
                 air[w] += rng.uniform(0.6, 1.6) * bubble * below[w]
-        self.air = air.astype(np.float32)
+        self.air = self.camera.blur(air.astype(np.float32), 0.06)
 
     def _vessels(self):
-        s, camera = self.shape, self.camera
-        vessel = camera.blur(camera.splat(*self.anatomy.vessels), 0.075 + 0.16 * s.congestion)
-        vessel = vessel / (1 + np.float32(0.12) * vessel)  # overlapping branches do not add up for ever
-        self.vessel = vessel * np.float32((1 + 0.5 * s.congestion) * (1 - 0.45 * s.inflation))
+        s, camera, x, y = self.shape, self.camera, self.x, self.y
+        vessel = camera.blur(camera.splat(*_thinned(self.anatomy.vessels, camera)), 0.055 + 0.16 * s.congestion)
+        vessel = vessel / (1 + np.float32(0.30) * vessel)  # overlapping branches do not add up for ever
+        # the twigs of the outer third are too thin to see
+        outer = np.clip((self.ax / np.maximum(self.border, 1) - 0.50) * (1 / 0.5), 0, 1)
+        vessel *= 1 - 0.72 * outer
+        for x0, y0 in self.hila:  # the hilum's soft tissue
+            vessel += np.float32(0.6) * bell(x - x0 * 0.95, 1.9) * bell(y - y0 - 0.6, 3.0)
+        vessel += np.float32(0.5) * np.exp(-np.maximum(self.heart_level - 0.8, 0) * np.float32(0.9))
+        self.vessel = vessel * np.float32((1 + 0.5 * s.congestion) * (1 - 0.6 * s.inflation))
         self.seen = np.ones_like(vessel)
         self.extra = np.zeros_like(vessel)
-        grain = 1 + camera.texture(self.rng, (0.28, 1.7, 5.0), (0.045, 0.05, 0.07))
-        self.density = np.float32(0.25 * (1 - 0.32 * s.inflation) * (1 + 0.10 * self.acquisition.shallow)) * grain
+        grain = 1 + camera.texture(self.rng, (0.35, 1.7, 5.0), (0.018, 0.04, 0.09))
+        self.density = np.float32(0.25 * (1 - 0.42 * s.inflation) * (1 + 0.10 * self.acquisition.shallow)) * grain
 
     @property
     def rim(self):
@@ -248,6 +277,12 @@ class Chest:
         return self._rim
 
 
+def _thinned(cloud, camera):
+    """Every second point with twice the mass, for a small film: its larger pixels gather enough points."""
+    points, mass = cloud
+    return (points[::2], mass[::2] * np.float32(2)) if camera.size <= 160 else (points, mass)
+
+
 def _bounds(mask):
     """Slices (rows, columns) of the smallest rectangle that holds a mask."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -256,43 +291,11 @@ def _bounds(mask):
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def trunk(a, taken, x, y):
-    """Body thickness (cm, float32) on a grid: torso, shoulder girdle, arms, neck, chin and breasts."""
-    ax, fat = np.abs(x), a.fat
-    wide = a.border(np.maximum(y, a.height * 0.42)) + a.wall
-    torso = 1.86 * (a.depth + 1.3 + 0.6 * fat) * root(1 - (ax / wide) ** 2.6) * np.clip((y - 0.5) / 5, 0, 1) ** 0.6
-    thick = smooth_max(torso, capsule(ax, y, (0, 2.6), (a.half_width * 0.62, 3.2), 8.3 + 0.3 * fat, 7.0 + 0.4 * fat))
-    thick = smooth_max(thick, 11.8 * root(1 - ((x - a.spine(-3)) / (5.4 + 0.4 * fat)) ** 2) * (y < 8))
-    level, w = a.shoulder_y + 1.2 * (1 - taken.arms), a.half_width
-    limbs = (
-        (1.22, (3.0, level + 2.6), (w + 3.2, 6.6 + 0.2 * level), 5.0 + 0.4 * fat, 6.1 + 0.5 * fat),
-        (1.30, (w + 3.2, 7.0), (w + 4.6 + 3.4 * taken.arms, 27), 5.0 + 0.4 * fat, 4.1 + 0.4 * fat),
-        (1.15, (w * 0.86, 5.5), (w * 0.98 + a.wall * 0.4, 13.5), 5.2, 3.2),
-    )
-    for factor, *limb in limbs:
-        thick = smooth_max(thick, factor * capsule(ax, y, *limb))
-    thick = np.maximum(thick - 0.25, 0) * (1 - 0.15 * bell(x - a.spine(y), 2.6) * (y > -2))
-    thick = thick + 4.0 * np.exp(-np.square((y - 1.7) / 2.3) - ((ax - 5.8) / 4.5) ** 4) * (thick > 3)
-    if taken.chin:  # the head hangs over the neck
-        low = -8.5 + 4.5 * taken.chin
-        thick = thick + 9 * root(1 - (x / 6.2) ** 2 - ((y - low + 6) / 6) ** 2)
-    for side in (-1, 1):
-        if a.breast:
-            reach, drop = (6.3 * (0.7 + 0.3 * a.breast), np.where(y > a.breast_y, 4.2 + 1.3 * a.breast, 10))
-            d = np.square((x - side * a.breast_x - 0.25 * side * (y - a.breast_y)) / reach) + np.square(
-                (y - a.breast_y) / drop
-            )
-            thick = thick + 4.2 * a.breast * root(1 - d) * np.clip((y - 4) / 8, 0, 1)
-    if a.sex == "M":
-        thick = thick + sigmoid(13.5 - y, 1.2) * bell(ax - 8, 5) * (thick > 2)
-    return thick.astype(np.float32)
-
-
 def _bone(chest):
     """Bone thickness: projected clouds, vertebrae, shoulder blades, sternum; saturating where bones overlap."""
     a, camera, x, y = chest.anatomy, chest.camera, chest.x, chest.y
-    bone = camera.splat(*a.bones) * (1 - 0.62 * sigmoid(y - chest.dome - 1.0, 1.2))
-    bone += _vertebrae(chest)
+    bone = camera.splat(*_thinned(a.bones, camera)) * (1 - 0.62 * sigmoid(y - chest.dome - 1.0, 1.2))
+    bone += _vertebrae(chest) + _humeri(chest)
     for side in (-1, 1):
         bone += np.float32(a.bone_density) * _scapula(chest, side)
     middle = np.abs(x - np.float32(5 * np.sin(camera.yaw)))
@@ -301,7 +304,7 @@ def _bone(chest):
         manubrium + sigmoid(1.5 - middle, 0.15) * sigmoid(y - 7.8, 0.2) * sigmoid(18 - y, 0.4)
     )
     bone = cv2.GaussianBlur(bone.astype(np.float32), (0, 0), max(0.35, 0.6 * camera.size / 320))
-    return 1.75 * bone / (1 + 0.75 * bone)
+    return 2.1 * bone / (1 + 1.05 * bone)
 
 
 def _vertebrae(chest):
@@ -316,7 +319,7 @@ def _vertebrae(chest):
     part = ((y - a.vertebra[index]) / high).astype(np.float32)  # 0..1 from disc to disc
     width = ((1.25 + 0.056 * np.maximum(index - 3, 0)) * (1 - 0.10 * np.sin(part * np.pi))).astype(np.float32)
     edge = np.minimum(part, 1 - part)
-    disc = sigmoid(0.12 - edge, 0.02)
+    disc = sigmoid(0.12 - edge, 0.04)
     across = np.abs(x)
     inside = across < width
     v = 0.97 * root(1 - (across / width) ** 6) * (1 - 0.75 * disc)
@@ -325,8 +328,19 @@ def _vertebrae(chest):
     v += 0.55 * bell(pedicle - 1, 0.28) + 0.15 * (pedicle < 1)
     v += 0.9 * np.exp(-np.square(x * (1 / 0.28)) - np.square((part - 0.80) * high * (1 / 0.55)))
     v += 0.40 * bell((part - 0.42) * high, 0.38) * sigmoid(2.9 - across, 0.15) * sigmoid(across - width * 0.8, 0.1)
-    out[near] = v * np.float32(0.55 * a.bone_density) * (y > -8) * np.where(y > 0, 0.8, 1)
+    out[near] = v * np.float32(0.55 * a.bone_density) * (y > -8) * (0.55 + 0.5 * sigmoid(2 - y, 1.5))
     return out
+
+
+def _humeri(chest):
+    """Upper arm bones: a dense tube with a spongy head."""
+    a, small = chest.anatomy, chest.camera.coarse()
+    x, y = small.grid
+    ax, w, out = np.abs(x), a.half_width, chest.acquisition.arms
+    start, end = (w + 2.3 + 0.5 * out, 3.4), (w + 4.6 + 3.4 * out, 27)
+    limb = capsule(ax, y, start, end, 1.25, 1.15) - 0.72 * capsule(ax, y, start, end, 0.85, 0.75)
+    head = root(1 - np.square((ax - start[0] + 0.4) / 2.2) - np.square((y - start[1] + 0.4) / 2.3))
+    return chest.camera.enlarge(small.blur(0.5 * limb + 0.6 * head, 0.07)) * np.float32(a.bone_density)
 
 
 def _scapula(chest, side):
@@ -358,4 +372,4 @@ def _scapula(chest, side):
     camera.draw(edge, loop, 0.28, closed=True)
     camera.draw(thick, loop[27:67], 0.5)
     camera.draw(thick, spine, 0.6)
-    return camera.soften(cv2.addWeighted(plate, 0.20, cv2.addWeighted(edge, 0.41, thick, 0.59, 0), 0.54, 0), 0.10)
+    return camera.soften(cv2.addWeighted(plate, 0.20, cv2.addWeighted(edge, 0.55, thick, 0.65, 0), 0.9, 0), 0.07)

@@ -27,12 +27,10 @@ def process(exposure, chest):
     sharp = exposure - camera.blur(exposure, 0.45)
     local = exposure - camera.blur(exposure, 2.0)
     broad = camera.blur(exposure, 7.0) - 2
-    return (
-        exposure
-        + np.float32(chest.acquisition.enhance * 0.9) * sharp
-        + np.float32(0.40) * local
-        - np.float32(0.14) * broad
-    )
+    taken = chest.acquisition
+    ramp = np.linspace(-1, 1, camera.size, dtype=np.float32)
+    tilted = exposure + (ramp * np.float32(taken.slope[0]) + ramp[:, None] * np.float32(taken.slope[1]))
+    return tilted + np.float32(taken.enhance * 0.9) * sharp + np.float32(taken.local) * local - np.float32(0.10) * broad
 
 
 def look_up(processed, chest):
@@ -41,12 +39,18 @@ def look_up(processed, chest):
     lung, middle = (_landmark(processed, chest.field, 32, 1.6), _landmark(processed, chest.core, 60, 3.2))
     t = (processed - lung) * np.float32(taken.contrast / max(middle - lung, 0.6))  # 0 lung .. 1 mediastinum
     dark, light = {"linear": (0.30, 0.78), "film": (0.22, 0.80), "flat": (0.38, 0.72)}[taken.look]
-    grey = np.float32(dark + taken.level) + np.float32(light - dark) * t
-    low, high = LUT_KNEE[taken.look]
-    top = np.float32(0.98 - high)
-    grey = np.where(grey > high, high + top * (1 - np.exp((high - grey) / top)), grey)
-    grey = np.where(grey < low, low * np.exp((grey - low) / np.float32(low)), grey)
-    return np.clip(grey, 0, 1) ** np.float32(taken.gamma) * np.float32(255)
+    curve = _curve(dark + taken.level + (light - dark) * np.linspace(-3, 5, 8192), LUT_KNEE[taken.look], taken.gamma)
+    curve = (taken.floor + curve * (taken.ceiling - taken.floor)).astype(np.float32)
+    return np.take(curve, np.clip((t + 3) * np.float32(8191 / 8), 0, 8191).astype(np.int32))
+
+
+def _curve(grey, knee, gamma):
+    """Grey values 0..1, with the shadows and lights beyond the knee rolled off."""
+    low, high = knee
+    top = 0.98 - high
+    grey = np.where(grey > high, high + top * (1 - np.exp(np.minimum(high - grey, 0) / top)), grey)
+    grey = np.where(grey < low, low * np.exp(np.minimum(grey - low, 0) / low), grey)
+    return np.clip(grey, 0, 1) ** gamma
 
 
 def _landmark(image, where, percentile, otherwise):

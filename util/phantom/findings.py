@@ -66,7 +66,7 @@ def deform(shape, lesions):
     found = {lesion.finding: lesion for lesion in lesions}
     if lesion := found.get("Emphysema"):
         s = shape.inflation = lesion.severity
-        shape.dome += 2.2 * s
+        shape.dome += 2.5 * s
         shape.dome_height *= 1 - 0.62 * s
         shape.heart_ratio *= 1 - 0.11 * s
     if lesion := found.get("Edema"):
@@ -74,7 +74,7 @@ def deform(shape, lesions):
         shape.heart_ratio += 0.02 if "Cardiomegaly" not in found and shape.heart_ratio < 0.465 else 0
     if lesion := found.get("Cardiomegaly"):
         s = lesion.severity
-        shape.heart_ratio = max(0.535 + 0.14 * s, shape.heart_ratio + 0.03 + 0.08 * s)
+        shape.heart_ratio = max(0.542 + 0.17 * s, shape.heart_ratio + 0.03 + 0.08 * s)
     if lesion := found.get("Atelectasis"):
         lift = (0.2 + 2.2 * lesion.severity) * (0.6 + 0.5 * lesion.extent)
         shape.dome_right -= lift * (lesion.side < 0)
@@ -85,5 +85,5 @@ def deform(shape, lesions):
     if lesion := found.get("Effusion"):
         shape.shift -= lesion.side * max(0, lesion.severity - 0.75) * 2.0
     if lesion := found.get("Fibrosis"):
-        shape.dome -= 0.9 * lesion.severity
+        shape.dome -= 2.0 * lesion.severity
     return shape

@@ -53,8 +53,8 @@ def edema(chest, lesion):
         haze = haze + np.exp(-0.8 * d) * rng.uniform(0.8, 1.15)
     haze = np.clip(haze * (1 + 0.28 * camera.texture(rng, (1.2, 2.6), (0.6, 0.8))), 0, 2) * chest.lungness
     amount = haze * np.minimum(chest.lung0, 13)
-    chest.extra += np.float32(0.02 + 0.29 * s) * amount
-    chest.density *= np.float32(1 + 0.28 * s)
+    chest.extra += np.float32(0.04 + 0.42 * s) * amount
+    chest.density *= np.float32(1 + 0.35 * s)
     lines = camera.canvas()
     for i in range(24):
         side, y = ((1 if rng.random() < 0.5 else -1), rng.uniform(0.62, 0.97) * chest.dome)
@@ -75,11 +75,11 @@ def infiltration(chest, lesion):
     patches = np.zeros_like(chest.x)
     for _ in range(2 + int(4 * lesion.extent)):
         x, y = place(chest, rng, 0.35, 0.95, (0.05, 0.85), lesion.side if rng.random() < 0.7 else -lesion.side)
-        wide, high, strength = (rng.uniform(1.2, 2.8), rng.uniform(1.2, 2.8), rng.uniform(0.6, 1))
+        wide, high, strength = (rng.uniform(1.2, 2.8), rng.uniform(1.2, 2.8), rng.uniform(0.75, 1))
         patches += np.float32(strength) * np.exp(-np.square((chest.x - x) / wide) - np.square((chest.y - y) / high))
     patches = np.clip(patches, 0, 1.2) * chest.lungness
     mottle = np.clip(1 + 0.9 * camera.texture(rng, (0.6, 1.3, 2.8), (0.45, 0.5, 0.5)), 0, 3)
-    chest.extra += patches * mottle * np.float32(0.25 + 1.75 * s)
+    chest.extra += patches * mottle * np.float32(0.6 + 4.6 * s)
     return patches > 0.35
 
 
@@ -92,7 +92,7 @@ def _airspace(chest, rng, x, y, radii, fill, bronchogram, limit=1.0):
     ragged = camera.texture(rng, (1.1, 2.3), (0.25, 0.35))
     inside = sigmoid(1 - np.hypot((chest.x - x) / radii[0], (chest.y - y) / radii[1]) - 0.55 * ragged, 0.13)
     inside = (inside * limit * chest.lungness * (chest.x * x > 0)).astype(np.float32)
-    added = inside * np.float32(fill) * np.minimum(chest.lung0 * 0.75, 8) * (1 + 0.12 * ragged)
+    added = inside * np.float32(fill) * np.minimum(chest.lung0 * 0.9, 11) * (1 + 0.12 * ragged)
     branches = camera.canvas()
     hx, hy = chest.hila[0 if x < 0 else 1]
     start, aim = np.array([hx + (x - hx) * 0.2, hy + (y - hy) * 0.2]), np.array([x, y])
@@ -120,7 +120,7 @@ def consolidation(chest, lesion):
     elif lobe == "RML":
         limit = sigmoid(chest.y - fissure, 0.15)
     radii = np.array([1.9 + 3.9 * s, 1.9 + 3.4 * s])
-    added, inside = _airspace(chest, rng, x, y, radii, 0.18 + 0.60 * s, True, limit)
+    added, inside = _airspace(chest, rng, x, y, radii, 0.25 + 0.65 * s, True, limit)
     chest.extra += added
     chest.lung = chest.lung - 0.9 * added
     chest.seen *= 1 - 0.8 * inside
@@ -133,8 +133,8 @@ def pneumonia(chest, lesion):
     mask = np.zeros(chest.x.shape, bool)
     for focus in range(2):
         x, y = place(chest, rng, 0.45, 0.93, (0.1, 0.75))
-        radii = rng.uniform(1.3, 2.6, 2) * (0.75 + 0.5 * s)
-        added, inside = _airspace(chest, rng, x, y, radii, 0.10 + 0.44 * s, rng.random() < 0.4)
+        radii = rng.uniform(1.6, 3.0, 2) * (0.75 + 0.6 * s)
+        added, inside = _airspace(chest, rng, x, y, radii, 0.20 + 0.68 * s, rng.random() < 0.4)
         mottle = np.clip(1 + 0.5 * camera.texture(rng, (0.7, 1.5), (0.5, 0.6)), 0.2, 2)
         if focus == 0 or lesion.extent < 0.35:
             chest.extra += added * mottle
@@ -151,12 +151,12 @@ def atelectasis(chest, lesion):
 def _collapse(chest, lesion):
     s, side = lesion.severity, lesion.side
     top = chest.dome_of(side) - 8.5
-    reach = np.clip((chest.y - top) / 8.5, 0, 1.2) * np.float32(2.8 + 2.6 * s)  # the wedge widens downward
+    reach = np.clip((chest.y - top) / 8.5, 0, 1.2) * np.float32(3.2 + 3.2 * s)  # the wedge widens downward
     inside = (
         sigmoid(reach - (chest.x * side - 1.2), 0.22) * sigmoid(chest.y - top, 0.8) * np.clip(chest.lung0 / 3, 0, 1)
     )
     inside = inside * (chest.x * side > 0)
-    chest.extra += inside * np.float32(0.5 + 4.0 * s) * np.clip(chest.lung0 / 6, 0.2, 1)
+    chest.extra += inside * np.float32(0.8 + 6.0 * s) * np.clip(chest.lung0 / 5, 0.25, 1)
     chest.seen *= 1 - 0.6 * inside
     return (inside > 0.4) & (chest.lung0 > 0.5)
 
@@ -169,15 +169,15 @@ def _plates(chest, lesion):
         y = chest.dome_of(side) - rng.uniform(1.3, 5.5)
         tilt, length, thick = (
             rng.normal(0, 0.28),
-            rng.uniform(1.6, 4.0) * (0.6 + 0.6 * s),
-            rng.uniform(0.16, 0.42) * (0.7 + 0.6 * s),
+            rng.uniform(2.4, 4.6) * (0.6 + 0.7 * s),
+            rng.uniform(0.2, 0.48) * (0.7 + 0.7 * s),
         )
         bow, strength = 0.03 * rng.normal(), rng.uniform(0.6, 1)
         u = (chest.x - x) * np.cos(tilt) + (chest.y - y) * np.sin(tilt)
         v = (chest.y - y) * np.cos(tilt) - (chest.x - x) * np.sin(tilt) - bow * u * u
         plates = np.maximum(plates, bell(v, thick) * sigmoid(length - np.abs(u), 0.4) * np.float32(strength))
     plates *= chest.lungness
-    chest.extra += plates * np.float32(0.35 + 2.3 * s)
+    chest.extra += plates * np.float32(0.5 + 4.6 * s)
     return plates > 0.3
 
 
@@ -185,8 +185,8 @@ def fibrosis(chest, lesion):
     """Coarse lines and small rings at the bases and periphery (or apices), with loss of volume."""
     s, rng, camera = lesion.severity, lesion.rng, chest.camera
     basal = lesion.kind < 0.65
-    zone = sigmoid(chest.y - 0.62 * chest.dome, 1.3) if basal else sigmoid(0.36 * chest.dome - chest.y, 1.2)
-    zone = zone * (0.35 + 0.65 * np.exp(-np.maximum(chest.rim - 0.3, 0) / (2.2 + 1.5 * s))) * chest.lungness
+    zone = sigmoid(chest.y - 0.58 * chest.dome, 1.3) if basal else sigmoid(0.40 * chest.dome - chest.y, 1.2)
+    zone = zone * (0.35 + 0.65 * np.exp(-np.maximum(chest.rim - 0.3, 0) / (2.8 + 2.5 * s))) * chest.lungness
     if lesion.extent > 0.7:  # one side only
         zone = zone * (chest.x * lesion.side > 0)
     lines = camera.canvas()
@@ -195,7 +195,7 @@ def fibrosis(chest, lesion):
     x = (2 * draws[:, 1] - 1) * chest.anatomy.half_width
     for i in range(int(160 + 740 * s)):
         if i % 6 == 5 and s > 0.2:
-            camera.disc(lines, (x[i], y[i]), 0.18 + 0.25 * draws[i, 2], 120 + 135 * draws[i, 4], width=0.08)
+            camera.disc(lines, (x[i], y[i]), 0.22 + 0.3 * draws[i, 2], 120 + 135 * draws[i, 4], width=0.1)
             continue
         angle, length, bend = (draws[i, 2] * np.pi, 0.5 + 1.3 * draws[i, 3], 0.5 * draws[i, 4] - 0.25)
         along = length * np.array([-0.5, 0.0, 0.5])
@@ -207,8 +207,8 @@ def fibrosis(chest, lesion):
             ],
             1,
         )
-        camera.draw(lines, path, 0.1, 110 + 145 * draws[i, 3])
-    chest.extra += (camera.soften(lines, 0.05) * np.float32(0.8 + 1.7 * s) + np.float32(0.9 * s)) * zone
+        camera.draw(lines, path, 0.13, 110 + 145 * draws[i, 3])
+    chest.extra += (camera.soften(lines, 0.06) * np.float32(1.0 + 3.4 * s) + np.float32(1.9 * s)) * zone
     return zone > 0.4
 
 
@@ -226,14 +226,14 @@ def mass(chest, lesion):
 def nodule(chest, lesion):
     """One to four rounded opacities at most 30 mm across."""
     number = 1 if lesion.extent < 0.6 else 2 if lesion.extent < 0.85 else 4
-    return _rounds(chest, lesion, 0.40 + 0.95 * lesion.severity, number)
+    return _rounds(chest, lesion, 0.42 + 0.93 * lesion.severity, number)
 
 
 def _rounds(chest, lesion, radius, number):
     """Balls of about soft-tissue density, lobulated, some with spicules, the later ones smaller for nodules."""
     rng, s = lesion.rng, lesion.severity
     is_nodule = lesion.finding == "Nodule"
-    strength = 1.15 + 0.25 * s if is_nodule else 0.75 + 0.35 * s
+    strength = 1.6 + 0.5 * s if is_nodule else 0.8 + 0.4 * s
     mask = np.zeros(chest.x.shape, bool)
     sites = []
     for i in range(number):

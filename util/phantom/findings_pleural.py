@@ -24,7 +24,7 @@ def pleural_thickening(chest, lesion):
         if apical
         else ((0.35 + 0.3 * lesion.extent) * body.height, body.height * 1.05)
     )
-    width = np.float32(0.30 + 1.2 * s) * (1 + 0.45 * chest.camera.texture(rng, (2.0, 4.5), (0.5, 0.7)))
+    width = np.float32(0.40 + 1.6 * s) * (1 + 0.45 * chest.camera.texture(rng, (2.0, 4.5), (0.5, 0.7)))
     sides = np.float32(1.0) if rng.random() < 0.25 else (chest.x * lesion.side > 0)
     part = sides * sigmoid(chest.y - start, 0.8) * sigmoid(end - chest.y, 0.8)
     band = sigmoid(width - chest.rim, 0.09) * part * (chest.ax < chest.border)
@@ -32,7 +32,7 @@ def pleural_thickening(chest, lesion):
         angle = sigmoid(chest.y - (body.height * 0.93 - 1.2 * np.mean(width)), 0.35) * np.clip(chest.lung0 / 1.2, 0, 1)
         band = np.maximum(band, part * angle * sigmoid(chest.ax - body.half_width * 0.7, 0.4))
     band = (band * np.clip((chest.ax - 3) / 1.2, 0, 1)).astype(np.float32)
-    chest.extra += band * np.float32(2.0 + 4.0 * s)
+    chest.extra += band * np.float32(2.5 + 6.0 * s)
     chest.lung = chest.lung * (1 - 0.8 * band)
     chest.seen *= 1 - band
     return (band > 0.4) & (chest.y < body.height * 1.02)
@@ -44,7 +44,7 @@ def pneumothorax(chest, lesion):
     Low severities leave only a sliver at the apex; above 0.6 the mediastinum shifts (done by the shape).
     """
     s, side, height = lesion.severity, lesion.side, chest.anatomy.height
-    width = (0.35 + 3.4 * s**1.5) * (0.75 + 0.4 * lesion.extent)
+    width = (0.28 + 4.0 * s**1.2) * (0.75 + 0.4 * lesion.extent)
     gap = np.float32(width) * (0.30 + 0.95 * np.exp(-np.maximum(chest.y, 0) / (height * 0.40)))
     gap = gap * (1 + 0.12 * chest.camera.texture(lesion.rng, (6.0,), (1.0,)))
     lowest = height * min(0.10 + 1.3 * s, 1.1)  # how far down the air reaches
@@ -54,7 +54,7 @@ def pneumothorax(chest, lesion):
     chest.density *= (1 - 0.93 * air) * (1 + np.float32(0.22 * s) * half * (1 - air))
     chest.seen *= 1 - air
     line = bell(chest.rim - gap, 0.08) * half * (chest.y > 0) * (gap > 0.15)
-    chest.extra += line * np.float32(0.16 + 0.18 * s) * np.clip(chest.lung0 / 4, 0, 1)
+    chest.extra += line * np.float32(0.35 + 0.5 * s) * np.clip(chest.lung0 / 4, 0, 1)
     return (air > 0.5) & (chest.lung0 > 0.3) & (chest.rim > 0.02)
 
 
@@ -80,7 +80,7 @@ def effusion(chest, lesion):
         chest.extra += fluid * chest.lung
         chest.lung = chest.lung * (1 - fluid)
         chest.seen *= 1 - fluid
-        mask |= (fluid > 0.5) & (chest.lung0 > 0.15)
+        mask |= (fluid > 0.5) & (chest.lung0 > 0.15) & (chest.y < body.height * 1.06)
     return mask
 
 
@@ -93,8 +93,8 @@ def hernia(chest, lesion):
     d = np.square((chest.x - x) / (radius * 1.15)) + np.square((chest.y - y) / radius)
     wall = 0.6 + 0.8 * s
     behind = np.clip(0.25 + 0.15 * s + chest.lung0 / 8, 0, 1)
-    chest.extra += np.float32(1.35 * radius * wall * 0.7) * root(1 - d) * behind
+    chest.extra += np.float32(1.9 * radius * wall * 0.7) * root(1 - d) * behind
     if rng.random() < 0.8:
-        chest.air += np.float32(1.0 * radius * (0.25 + 0.55 * s)) * root(1 - 1.35 * d) * sigmoid(level - chest.y, 0.06)
-    chest.extra += np.float32(0.08 + 0.16 * s) * bell((np.sqrt(d) - 1) * radius, 0.12)
+        chest.air += np.float32(1.4 * radius * (0.25 + 0.55 * s)) * root(1 - 1.35 * d) * sigmoid(level - chest.y, 0.06)
+    chest.extra += np.float32(0.2 + 0.4 * s) * bell((np.sqrt(d) - 1) * radius, 0.12)
     return d < 1

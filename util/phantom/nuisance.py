@@ -53,6 +53,10 @@ class Acquisition:
     colon: bool
     skin_fold: bool
     chin: float  # how far the chin hangs into the film
+    slope: tuple  # log exposure added across and down the film (anode heel, a tilted grid)
+    local: float  # strength of local contrast enhancement
+    floor: float  # grey value of the darkest pixel the display gives, 0..255
+    ceiling: float  # grey value of the brightest
     grain: int  # changes the noise alone
 
 
@@ -69,21 +73,22 @@ def make_acquisition(seed, patient, follow_up, view, **overrides):
         raise CourseError(f"An acquisition has no field {unknown[0]!r}; see util.phantom.nuisance.Acquisition.")
     rng = np.random.default_rng([11, seed, patient, follow_up])
     drawn = {"seed": seed, "patient": patient, "follow_up": follow_up, "view": view, "grain": 0}
-    drawn |= _pose(rng, view == "AP", np.random.default_rng([12, seed, patient]).normal(0, 0.12))
+    drawn |= _pose(rng, view == "AP", np.random.default_rng([12, seed, patient]).normal(0, 0.07))
     drawn |= _look(rng, view == "AP") | _objects(rng, view == "AP")
     return Acquisition(**(drawn | overrides))
 
 
 def _pose(rng, ap, habit):
     n, u = rng.normal, rng.uniform
+    loose = 0.25 * rng.random() * (rng.random() < (0.3 if ap else 0.15))
     return {
         "roll": float(np.clip(n(0, 2.2 if ap else 1.2), -7, 7)),
         "yaw": float(np.clip(n(0, 5.0 if ap else 2.0), -13, 13)),
         "pitch": n(0, 6) if ap else n(0, 2),
-        "shallow": float(np.clip(n(1.4, 1.2) if ap else n(0.3, 0.7), -0.6, 4.5)),
-        "frame": float(np.clip(1.33 + habit + n(0, 0.07) - (0.03 if ap else 0), 1.13, 1.75)),
-        "dx": n(0, 1.2 if ap else 0.7),
-        "dy": n(0.2, 1.5 if ap else 1.0),
+        "shallow": float(np.clip(n(1.8, 1.4) if ap else n(0.3, 0.8), -0.6, 5.0)),
+        "frame": float(np.clip(1.18 + habit + n(0, 0.06) + n(0.07, 0.06) * ap + loose, 1.0, 1.7)),
+        "dx": n(0, 1.3 if ap else 0.7),
+        "dy": n(1.5, 1.8 if ap else 1.2),
         "arms": u(0, 0.5) if ap else u(0.4, 1.2),
         "scapula": u(-0.8, 1.4) if ap else u(0.8, 4.2),
     }
@@ -91,15 +96,20 @@ def _pose(rng, ap, habit):
 
 def _look(rng, ap):
     n, u = rng.normal, rng.uniform
+    dull = bool(rng.random() < 0.11)
     return {
-        "dose": float(np.exp(n(-0.3 if ap else 0.1, 0.6))),
-        "scatter": u(0.7, 1.9) if ap else u(0.3, 0.9),
+        "dose": float(np.exp(n(0.7 if ap else 1.1, 0.8))),
+        "scatter": u(0.6, 2.4) if ap else u(0.3, 1.2),
         "look": LOOKS[int(rng.choice(3, p=(0.4, 0.4, 0.2)))],
-        "level": n(0.02, 0.06),
-        "contrast": float(np.exp(n(-0.12, 0.17))),
-        "gamma": float(np.exp(n(0, 0.17))),
-        "enhance": u(0, 1.3),
+        "level": n(0.04, 0.08),
+        "contrast": float(np.exp(n(0.02, 0.24))),
+        "gamma": float(np.exp(n(0, 0.22))),
+        "enhance": u(0.1, 1.6),
         "blur": float(np.abs(n(0, 0.03 if ap else 0.015))),
+        "slope": (n(0, 0.09 if ap else 0.04), n(0.08, 0.13 if ap else 0.08)),
+        "local": u(0, 0.38),
+        "floor": u(5, 60) * dull,
+        "ceiling": 255.0 - u(15, 95) * (dull or rng.random() < 0.08),
     }
 
 
@@ -116,9 +126,9 @@ def _objects(rng, ap):
         "chest_tube": False,
         "chest_tube_side": 0,
         "marker": chance(0.93, 0.93),
-        "collimated": chance(0.4, 0.4),
+        "collimated": chance(0.25, 0.3),
         "gas": float(rng.uniform(0.1, 1.0)) * chance(0.75, 0.8),
-        "colon": chance(0.45, 0.35),
+        "colon": chance(0.6, 0.55),
         "skin_fold": chance(0.18, 0.01),
         "chin": float(rng.uniform(0.3, 1)) * chance(0.3, 0.08),
     }
@@ -135,16 +145,7 @@ def draw_devices(chest, tube_side):
     _leads(camera, rng, body, soft, hard, taken.leads)
     _tubes(chest, rng, soft, taken.chest_tube_side or tube_side)
     if body.pacemaker:
-        camera.disc(hard, (body.half_width * 0.62, 6.0), 2.1, 220)
-        wire = [
-            [body.half_width * 0.5, 5],
-            [4, 4.5],
-            [-1.5, 7],
-            [-2, 13],
-            [0.5, chest.dome - 2.2],
-            [3.2, chest.dome - 2.6],
-        ]
-        camera.draw(hard, curve(wire), 0.2, 160)
+        _pacemaker(chest, hard)
     if body.wires:
         for y in 5 + 2.4 * np.arange(5):
             camera.draw(
@@ -156,6 +157,25 @@ def draw_devices(chest, tube_side):
     if not (soft.any() or hard.any()):
         return None
     return camera.soften(soft, 0.05) * np.float32(0.9) + camera.soften(hard, 0.05) * np.float32(1.6)
+
+
+def _pacemaker(chest, hard):
+    """A generator below the clavicle, mostly the left one, with one or two leads; the same on every film."""
+    body, camera = chest.anatomy, chest.camera
+    rng = np.random.default_rng([18, body.seed, body.patient])
+    side = 1 if rng.random() < 0.8 else -1
+    x, y, turn = side * body.half_width * rng.uniform(0.5, 0.78), rng.uniform(4.5, 8.5), rng.uniform(0, np.pi)
+    t = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    loop = np.stack([np.cos(t), np.sin(t)]) * [[rng.uniform(1.9, 2.6)], [rng.uniform(1.5, 2.1)]]
+    loop = np.sign(loop) * np.abs(loop) ** 0.8
+    c, s = np.cos(turn), np.sin(turn)
+    camera.fill(
+        hard, np.stack([x + c * loop[0] - s * loop[1], y + s * loop[0] + c * loop[1]], 1), rng.uniform(110, 190)
+    )
+    for _ in range(1 + (rng.random() < 0.6)):
+        end = [rng.uniform(-1, 4), chest.dome - rng.uniform(0.8, 4)]
+        way = [[x, y - 1], [x * 0.6, 3.2 + rng.random()], [-1.3, 6.5], [-2.2, 12 + rng.random()], end]
+        camera.draw(hard, curve(way), 0.13, 130)
 
 
 def curve(points, n=40):
@@ -259,7 +279,7 @@ def print_on(film, taken):
 def _collimate(film, rng, present):
     """Black borders where the collimator cut the beam, slightly tilted."""
     size = film.shape[0]
-    cut = rng.uniform(0, 0.07, 4) * (rng.random(4) < 0.6)
+    cut = rng.uniform(0, 0.05, 4) * (rng.random(4) < 0.5)
     tilt, dark = rng.normal() * 1.2, rng.uniform(0, 12)
     if not present or not cut.any():
         return film

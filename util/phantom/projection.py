@@ -16,7 +16,10 @@ FIELD_LEFT, FIELD_TOP = -28.0, -16.0
 
 def sigmoid(x, width):
     """Smooth step of `x` from 0 to 1 over a few `width`."""
-    return 1 / (1 + np.exp(-np.clip(x * (1 / width), -30, 30)))
+    step = np.tanh(x * (0.5 / width))
+    step *= 0.5
+    step += 0.5
+    return step
 
 
 def root(x):
@@ -152,6 +155,22 @@ class Camera:
         small = cv2.GaussianBlur(small, (0, 0), sigma_small, borderType=cv2.BORDER_REPLICATE)
         return cv2.resize(small, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
 
+    def wander(self, rng, scale=13.0, amplitude=0.42):
+        """A smooth random distortion of the film, fixed to the patient: no chest is symmetric.
+
+        Returns a function that moves the content of a (size, size) map, float32 or bool, by about `amplitude` cm.
+        """
+        ramp = np.arange(self.size, dtype=np.float32)
+        moves = [self.texture(rng, (scale,), (amplitude,)) * np.float32(1 / self.cm) for _ in range(2)]
+        columns, rows = moves[0] + ramp, moves[1] + ramp[:, None]
+
+        def move(image):
+            if image.dtype == bool:
+                return move(image.astype(np.float32)) > 0.5
+            return cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+        return move
+
     def texture(self, rng, scales, weights):
         """Zero-mean random map (float32): a sum of fields of the given grain sizes (cm), fixed to the patient."""
         total = np.zeros((self.size, self.size), np.float32)
@@ -169,7 +188,12 @@ class Camera:
                 ]
             )
             how = (cv2.INTER_CUBIC if step > 2 * self.cm else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
-            total += cv2.warpAffine(
-                values, matrix / step, (self.size, self.size), flags=how, borderMode=cv2.BORDER_REFLECT
-            )
+            shrink = 4 if step > 20 * self.cm else 2 if step > 8 * self.cm else 1  # a smooth field needs few pixels
+            side = -(-self.size // shrink)
+            matrix[:, 2] += matrix[:, :2].sum(1) * ((shrink - 1) / 2)
+            matrix[:, :2] *= shrink
+            part = cv2.warpAffine(values, matrix / step, (side, side), flags=how, borderMode=cv2.BORDER_REFLECT)
+            if shrink > 1:
+                part = cv2.resize(part, (side * shrink,) * 2, interpolation=cv2.INTER_LINEAR)
+            total += part[: self.size, : self.size]
         return total

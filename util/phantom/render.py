@@ -53,10 +53,12 @@ def render(anatomy, acquisition, severities, seed, size=320, episodes=None):
     _mimics(chest)
     sides = [lesion.side for lesion in lesions if lesion.finding in ("Pneumothorax", "Effusion")]
     noise = np.random.default_rng([13, seed, acquisition.patient, acquisition.follow_up, acquisition.grain])
-    exposure = expose(_attenuation(chest, sides[-1] if sides else 1), chest, noise)
+    wander = chest.camera.wander(np.random.default_rng([19, anatomy.seed, anatomy.patient]))
+    masks = {finding: wander(mask) for finding, mask in masks.items()}
+    exposure = expose(wander(_attenuation(chest, sides[-1] if sides else 1)), chest, noise)
     grey = print_on(look_up(process(exposure, chest), chest), acquisition)
     grey = grey + noise.standard_normal(grey.shape, dtype=np.float32) * np.float32(0.6)
-    return Film(np.clip(grey, 0, 255).astype(np.uint8), masks, _measures(chest))
+    return Film(np.clip(grey, 0, 255).astype(np.uint8), masks, _measures(chest, wander))
 
 
 def boxes(mask):
@@ -84,18 +86,18 @@ def _attenuation(chest, tube_side):
     """Sum of mu * thickness over everything the rays cross (float32)."""
     lung = np.maximum(chest.lung, 0)
     soft = np.maximum(chest.body - chest.lung0 - chest.air * (chest.body > 3), 0)
-    soft = soft * (1 + chest.camera.texture(chest.rng, (1.0, 3.0, 8.0), (0.009, 0.014, 0.02)))
+    soft = soft * (1 + chest.camera.texture(chest.rng, (1.0, 3.0, 8.0), (0.01, 0.02, 0.03)))
     vessel = chest.vessel * np.clip((chest.lung0 - 3) * (1 / 9), 0, 1) * chest.seen
-    total = np.float32(SOFT) * (soft + chest.density * lung + np.float32(1.15) * vessel + chest.extra)
-    total = total + np.float32((BONE - SOFT) * 0.92) * chest.bone + np.float32(0.012 * SOFT) * chest.heart
+    total = np.float32(SOFT) * (soft + chest.density * lung + np.float32(1.25) * vessel + chest.extra)
+    total = total + np.float32((BONE - SOFT) * 1.05) * chest.bone + np.float32(0.012 * SOFT) * chest.heart
     devices = draw_devices(chest, tube_side)
     return (total if devices is None else total + devices).astype(np.float32)
 
 
-def _measures(chest):
+def _measures(chest, wander):
     """Cardiothoracic ratio on this film's silhouettes, and the longest diameter of masses and nodules."""
-    heart = chest.x[silhouette(chest)]
-    thorax = chest.x[chest.lung0 > 0.3]
+    heart = chest.x[wander(silhouette(chest))]
+    thorax = chest.x[wander(chest.lung0 > 0.3)]
     measures = {
         "cardiothoracic_ratio": float(np.ptp(heart) / np.ptp(thorax)) if heart.size and thorax.size else float("nan")
     }

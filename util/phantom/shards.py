@@ -15,15 +15,15 @@ from util.phantom.cohort import GENERATOR_VERSION, check_film_arguments, root_se
 from util.phantom.studies import MINED, sample_studies
 
 CHUNK = 500  # films per file
-PLACE = 32  # pixels of the film behind one place of DenseNet-121's last map
+PLACE = 8  # pixels of the film behind one place, as behind one of DenseNet-121's maps after its second block
 
 
 def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1.0):
     """Draw ``n`` films for training into the folder ``out``; call again with the same arguments to resume.
 
     Writes films-0000.npy, films-0001.npy, ... (uint8, (500, size, size), the last one shorter), with each
-    places-0000.npy, ... (bool (500, size/32, size/32, 14): which places of the film, as coarse as the last map of
-    DenseNet-121, a finding touches), truth.npy (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)),
+    places-0000.npy, ... (bool (500, size/8, size/8, 14): which places of the film, eight pixels wide, a finding
+    touches), truth.npy (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)),
     table.csv and recipe.json. No patient is one of an embedded cohort (``cohort.root_seed``). Raises CourseError
     when ``out`` holds another recipe.
     """
