@@ -329,7 +329,8 @@ def test_the_step_size_falls_with_the_pixels_seen(small, tmp_path):
 def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monkeypatch):
     training, model = finished
     few = pd.concat([phantom_cohort.split(split).head(2) for split in ("train", "valid", "test")], ignore_index=True)
-    monkeypatch.setattr(train, "load_cohort", lambda *_: replace(phantom_cohort, films=few))
+    apart = replace(phantom_cohort.reversed, films=phantom_cohort.split("reversed").head(1))
+    monkeypatch.setattr(train, "load_cohort", lambda *_: replace(phantom_cohort, films=few, reversed=apart))
     file = release(training, model, "tiny", "python -m util.train --seed 3")
     loaded = load_pretrained(path=file)
     passport = json.loads(file.with_suffix(".json").read_text())
@@ -342,8 +343,9 @@ def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monke
     assert passport["prevalence"] == dict(zip(FINDINGS, train.PREVALENCE.round(4), strict=True))
     assert "has only ever seen simulated" in loaded.describe(replace(phantom_cohort, name="nih"))
     scores = pd.read_csv(file.with_name("tiny_scores.csv"), index_col="Image")
-    assert list(scores.index) == list(few["Image"][2:])  # validation and test films
+    assert list(scores.index) == [*few["Image"][2:], *apart.films["Image"]]  # of validation, test and reversed
     assert list(scores) == list(FINDINGS)
+    assert (file.parent / "tiny_curve.svg").read_text(encoding="utf-8").count("<svg") == 1
     known = passport["known_film"]
     assert known["image"] == few["Image"][4]
     np.testing.assert_allclose(scores.loc[known["image"]], known["logits"], atol=2e-5)

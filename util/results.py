@@ -1,4 +1,4 @@
-"""The results of the README: AUC of the embedded model on the test split of a cohort, and its picture.
+"""The results of the README: AUC of the embedded model on films that it has not met, and the README's picture.
 
 python -m util.results                                             simulated films
 COHORT=nih CXR_ROOT=../shared/nih python -m util.results           real films
@@ -8,7 +8,9 @@ python -m util.results --picture data/course.png
 import argparse
 import sys
 
-from util.cohort import load_cohort
+import pandas as pd
+
+from util.cohort import SPLITS, load_cohort
 from util.errors import CourseError
 from util.evaluation import auc_table
 from util.findings import FINDINGS
@@ -16,16 +18,20 @@ from util.scores import cohort_scores
 
 
 def results(cohort):
-    """Markdown table: finding, positives, AUC with interval by patient, against mined labels and, where known, truth."""
-    test = cohort.split("test")
-    scores = cohort_scores(cohort, "test")
+    """Markdown table: finding, positives, AUC with interval by patient, against mined labels and, where known, truth.
+
+    Of simulated films it counts the test split; of real ones all, for the embedded model has met none of them.
+    """
+    splits = ("test",) if cohort.simulated else SPLITS
+    test = pd.concat([cohort.split(split) for split in splits], ignore_index=True)
+    scores = pd.concat([cohort_scores(cohort, split) for split in splits])
     tables = {"mined labels": auc_table(test, scores, by_patient=True)}
     if cohort.truth is not None:
         truth = test.drop(columns=list(FINDINGS)).merge(cohort.truth, on="Image", validate="one_to_one")
         tables["truth"] = auc_table(truth, scores, by_patient=True)
     kind = "simulated" if cohort.simulated else "real"
     heads = " | ".join(f"AUC, {name}" for name in tables)
-    lines = [f"| {len(test)} {kind} test films | positives | {heads} |", "|---|---|" + "---|" * len(tables)]
+    lines = [f"| {len(test)} {kind} films | positives | {heads} |", "|---|---|" + "---|" * len(tables)]
     for finding in FINDINGS:
         cells = " | ".join(_cell(table.loc[finding]) for table in tables.values())
         lines.append(f"| {finding} | {tables['mined labels'].loc[finding, 'positives']} | {cells} |")

@@ -34,7 +34,7 @@ from util.torch_speed import sped_up
 from util.weights import Pretrained, read_weights, save_weights
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "128:17000,192:7000,320:1500"  # pixels:films seen, in this order
+STAGES = "128:7000,192:4000,320:1000"  # pixels:films seen, in this order
 HELD_OUT = 300  # films of other patients at each size, for the log
 ROUND = 500  # films between two savings
 LEAST_PREVALENCE = 0.2  # many findings on each training film: a short training must meet each of them often
@@ -280,7 +280,7 @@ def release(training, model, name, command):
     logits = predict(pretrained, cohort, [image]).iloc[0]
     passport["known_film"] = {"image": image, "logits": [round(float(value), 5) for value in logits]}
     (training.out / f"{name}.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
-    images = cohort.films["Image"][cohort.films["Split"] != "train"]
+    images = pd.concat([cohort.split(split)["Image"] for split in ("valid", "test", "reversed")])
     predict(pretrained, cohort, images).to_csv(training.out / f"{name}_scores.csv", float_format="%.5f")
     draw_curve(training.log, training.out / f"{name}_curve.svg")
     return file

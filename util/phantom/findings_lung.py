@@ -193,21 +193,16 @@ def fibrosis(chest, lesion):
     draws = rng.random((900, 5))
     y = (0.55 + 0.5 * draws[:, 0] if basal else 0.45 * draws[:, 0]) * chest.dome
     x = (2 * draws[:, 1] - 1) * chest.anatomy.half_width
-    for i in range(int(160 + 740 * s)):
-        if i % 6 == 5 and s > 0.2:
-            camera.disc(lines, (x[i], y[i]), 0.22 + 0.3 * draws[i, 2], 120 + 135 * draws[i, 4], width=0.1)
-            continue
-        angle, length, bend = (draws[i, 2] * np.pi, 0.5 + 1.3 * draws[i, 3], 0.5 * draws[i, 4] - 0.25)
-        along = length * np.array([-0.5, 0.0, 0.5])
-        off = bend * length * np.array([0, 1, 0])
-        path = np.stack(
-            [
-                x[i] + np.cos(angle) * along - np.sin(angle) * off,
-                y[i] + np.sin(angle) * along + np.cos(angle) * off,
-            ],
-            1,
-        )
-        camera.draw(lines, path, 0.13, 110 + 145 * draws[i, 3])
+    number = int(160 + 740 * s)
+    angle, length, bend = draws[:, 2] * np.pi, 0.5 + 1.3 * draws[:, 3], 0.5 * draws[:, 4] - 0.25
+    along = length[:, None] * np.array([-0.5, 0.0, 0.5])
+    off = (bend * length)[:, None] * np.array([0, 1, 0])
+    cosine, sine = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    paths = np.stack([x[:, None] + cosine * along - sine * off, y[:, None] + sine * along + cosine * off], axis=-1)
+    rings = (np.arange(number) % 6 == 5) & (s > 0.2)
+    camera.draw_each(lines, paths[:number][~rings], 0.13, 110 + 145 * draws[:number, 3][~rings])
+    for i in np.flatnonzero(rings):
+        camera.disc(lines, (x[i], y[i]), 0.22 + 0.3 * draws[i, 2], 120 + 135 * draws[i, 4], width=0.1)
     chest.extra += (camera.soften(lines, 0.06) * np.float32(1.0 + 3.4 * s) + np.float32(1.9 * s)) * zone
     return zone > 0.4
 

@@ -107,6 +107,12 @@ class Camera:
         """Draw a line of `width` cm through points (cm) on a uint8 canvas, in place."""
         cv2.polylines(canvas, [self._fixed(points)], closed, int(value), max(1, round(width / self.cm)), cv2.LINE_AA, 4)
 
+    def draw_each(self, canvas, paths, width, values):
+        """Draw many lines of `width` cm, float (n, k, 2) in cm, each of its own value; all are projected at once."""
+        fixed = self._fixed(paths.reshape(-1, 2)).reshape(paths.shape)
+        for path, value in zip(fixed, values, strict=True):
+            cv2.polylines(canvas, [path], False, int(value), max(1, round(width / self.cm)), cv2.LINE_AA, 4)
+
     def fill(self, canvas, points, value=255):
         """Fill the polygon through points (cm) on a uint8 canvas, in place."""
         cv2.fillPoly(canvas, [self._fixed(points)], int(value), cv2.LINE_AA, 4)
