@@ -141,6 +141,18 @@ def test_classes_that_are_parted_have_no_slope():
     assert np.isnan(calibration.calibration_line([1, 0, 1], [0.3, 0.3, 0.3]).slope)
 
 
+@steady
+@given(st.integers(0, 10**6), st.floats(-6, 6), st.floats(0.2, 6))
+def test_a_shift_moves_the_intercept_alone_and_stretching_the_slope(seed, shift, stretch):
+    y, p = simulated(80, seed, intercept=-1.0)
+    line, moved = (calibration.calibration_line(y, q) for q in (p, expit(logit(p) * stretch + shift)))
+    if np.isfinite(line.slope):
+        assert moved.slope * stretch == pytest.approx(line.slope, rel=1e-4, abs=1e-5)
+        assert moved.intercept + moved.slope * shift == pytest.approx(line.intercept, rel=1e-4, abs=1e-4)
+        ends = np.array(moved.slope_interval) * stretch
+        assert ends == pytest.approx(line.slope_interval, rel=1e-4, abs=1e-4)
+
+
 def test_extreme_answers_are_fitted_all_the_same():
     y, p = simulated(500, seed=4)
     stretched = calibration.calibration_line(y, expit(np.clip(8 * logit(p), -30, 30)))

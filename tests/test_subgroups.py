@@ -69,7 +69,7 @@ def test_a_score_that_knows_the_group_alone_wins_between_groups():
 
 def test_age_bands():
     bands = subgroups.age_bands([0, 39.9, 40, 59, 60, 95, np.nan])
-    assert bands.tolist() == ["under 40"] * 2 + ["40 to 59"] * 2 + ["60 and over"] * 2 + ["unknown"]
+    assert bands.tolist() == ["0 to 39"] * 2 + ["40 to 59"] * 2 + ["60 and over"] * 2 + ["unknown"]
 
 
 def test_spectrum():

@@ -126,25 +126,32 @@ def calibration_line(y, p, patients=None, level=0.95):
         return Line(*nothing * 3)
     ones = np.ones((len(y), 1))
     shift = _regress(ones, y, x, who, everyone, level)[0]
-    parted = x[y].min() >= x[~y].max() or x[y].max() <= x[~y].min()
-    if parted:  # the likelihood grows for ever with the slope
+    if x[y].min() >= x[~y].max() or x[y].max() <= x[~y].min():  # the likelihood grows for ever with the slope
         return Line(*nothing * 2, *shift)
-    intercept, slope = _regress(np.column_stack([ones, x]), y, 0.0, who, everyone, level)
+    intercept, slope = _regress(np.column_stack([ones, x]), y, np.zeros(len(y)), who, everyone, level)
     return Line(*slope, *intercept, *shift)
 
 
 def _regress(design, y, offset, who, everyone, level):
-    """Coefficients of a logistic regression with their intervals, by Newton's steps: list of (value, (low, high))."""
+    """Coefficients of a logistic regression with their intervals: list of (value, (low, high)). Newton's steps, halved
+    until the likelihood, which is concave, rises."""
+
+    def loss(beta):
+        z = design @ beta + offset
+        return np.sum(np.logaddexp(0, z) - y * z)
+
     beta = np.zeros(design.shape[1])
-    for _ in range(100):
+    for _ in range(200):
         fitted = expit(design @ beta + offset)
-        bread = np.linalg.inv(design.T @ (design * (fitted * (1 - fitted))[:, None]))
+        bread = np.linalg.pinv(design.T @ (design * (fitted * (1 - fitted))[:, None]))
         step = bread @ (design.T @ (y - fitted))
-        beta = beta + np.clip(step, -2, 2)  # far from the solution a full step may overshoot
-        if np.abs(step).max() < 1e-10:
+        while loss(beta + step) > loss(beta) + 1e-12 and np.abs(step).max() > 1e-12:
+            step = step / 2
+        beta = beta + step
+        if np.abs(step).max() < 1e-11:
             break
     scores = design * (y - expit(design @ beta + offset))[:, None]
     by_patient = np.stack([np.bincount(who, column, everyone) for column in scores.T])
-    meat = by_patient @ by_patient.T * everyone / (everyone - 1)
+    meat = by_patient @ by_patient.T * everyone / (everyone - 1) if everyone > 1 else np.nan * np.eye(len(beta))
     reach = normal_quantile(level) * np.sqrt(np.diag(bread @ meat @ bread))
     return [(float(b), (float(b - r), float(b + r))) for b, r in zip(beta, reach, strict=True)]

@@ -8,7 +8,7 @@ from util.evaluation import MINIMUM, auc, influence, interval_around, variance_o
 from util.findings import FINDINGS
 from util.stats import checked
 
-AGE_BANDS = {"under 40": (0, 40), "40 to 59": (40, 60), "60 and over": (60, np.inf)}
+AGE_BANDS = {"0 to 39": (0, 40), "40 to 59": (40, 60), "60 and over": (60, np.inf)}
 
 
 def age_bands(ages):
