@@ -19,10 +19,10 @@ def results(cohort):
     """Markdown table: finding, positives, AUC with interval by patient, against mined labels and, where known, truth."""
     test = cohort.split("test")
     scores = cohort_scores(cohort, "test")
-    tables = {"mined labels": auc_table(test, scores, by_patient=True)}
+    tables = {"mined labels": auc_table(test, scores, by_patient=True, rounds=0)}
     if cohort.truth is not None:
         truth = test.drop(columns=list(FINDINGS)).merge(cohort.truth, on="Image", validate="one_to_one")
-        tables["truth"] = auc_table(truth, scores, by_patient=True)
+        tables["truth"] = auc_table(truth, scores, by_patient=True, rounds=0)
     kind = "simulated" if cohort.simulated else "real"
     heads = " | ".join(f"AUC, {name}" for name in tables)
     lines = [f"| {len(test)} {kind} test films | positives | {heads} |", "|---|---|" + "---|" * len(tables)]
