@@ -4,12 +4,13 @@ import ast
 
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from util import evaluation
+from util import evaluation, operating, resampling
 from util.checks import CheckFailed
-from util.checks.evaluation import check_auc, check_ppv, check_threshold
+from util.checks.evaluation import check_auc, check_draw, check_ppv, check_threshold
 from util.cohort import HOME
 
 
@@ -20,7 +21,7 @@ def pairs(y, score, tie=0.5):
 
 def midpoint(y, score, wanted):
     """Halfway between the best threshold and the next score below it: calls the same films."""
-    best = evaluation.threshold_for_sensitivity(y, score, wanted)
+    best = operating.threshold_for_sensitivity(y, score, wanted)
     below = score[score < best]
     return (best + below.max()) / 2 if len(below) else best - 1
 
@@ -48,18 +49,46 @@ def area_by_grid(y, score):
     return np.trapezoid(tpr, fpr)
 
 
+def by_integers(patients, rng):
+    names = np.unique(patients)
+    return np.concatenate([np.nonzero(patients == names[i])[0] for i in rng.integers(0, len(names), len(names))])
+
+
+def by_weights(patients, rng):
+    """As the course does it: how often each patient counts."""
+    _, who = np.unique(patients, return_inverse=True)
+    return np.repeat(np.arange(len(patients)), resampling.draw_patients(who.max() + 1, 1, rng)[who, 0].astype(int))
+
+
+def by_groups(patients, rng):
+    groups = pd.Series(range(len(patients))).groupby(patients).apply(list)
+    return [row for drawn in rng.choice(len(groups), len(groups)) for row in groups.iloc[drawn]]
+
+
+def rows_of(names, patients):
+    return np.concatenate([np.flatnonzero(patients == name) for name in names])
+
+
+def pick(patients, rng, many=None, replace=True):
+    names = np.unique(patients)
+    return rng.choice(names, many or len(names), replace=replace)
+
+
 RIGHT = [
+    (check_draw, by_integers),
+    (check_draw, by_weights),
+    (check_draw, by_groups),
     (check_auc, evaluation.auc),
     (check_auc, lambda y, s: np.mean(pairs(y, s))),
     (check_auc, roc_auc_score),
     (check_auc, lambda y, s: np.trapezoid(*evaluation.roc_curve(y, s)[1::-1])),
-    (check_threshold, evaluation.threshold_for_sensitivity),
+    (check_threshold, operating.threshold_for_sensitivity),
     (check_threshold, midpoint),
     (check_threshold, from_curve),
     (check_threshold, lambda y, s, w: np.sort(s[y == 1])[::-1][int(np.ceil(np.round(w * sum(y), 9))) - 1]),
     (check_threshold, lambda y, s, w: np.quantile(s[y == 1], 1 - w, method="inverted_cdf") - 1e-9 if w == 1
      else from_curve(y, s, w)),
-    (check_ppv, evaluation.ppv_at_prevalence),
+    (check_ppv, operating.ppv_at_prevalence),
     (check_ppv, by_odds),
     (check_ppv, by_table),
 ]  # fmt: skip
@@ -81,6 +110,24 @@ WRONG = [
     (check_auc, area_by_grid, "stretched"),
     (check_auc, lambda y, s: None, "returns nothing"),
     (check_auc, ..., "A function is asked for"),
+    (check_draw, lambda p, rng: rng.integers(0, len(p), len(p)), "You draw films"),
+    (check_draw, lambda p, rng: rng.choice(len(p), 3), "You draw films"),
+    (check_draw, lambda p, rng: pick(p, rng), "These are patients"),
+    (check_draw, lambda p, rng: np.isin(p, pick(p, rng)), "mask"),
+    (check_draw, lambda p, rng: np.flatnonzero(np.isin(p, pick(p, rng))), "comes once"),
+    (check_draw, lambda p, rng: rows_of(set(pick(p, rng)), p), "comes once"),
+    (check_draw, lambda p, rng: rows_of(pick(p, rng, replace=False), p), "WITH replacement"),
+    (check_draw, lambda p, rng: rng.permutation(len(p)), "WITH replacement"),
+    (check_draw, lambda p, rng: np.arange(len(p)), "WITH replacement"),
+    (check_draw, lambda p, rng: rows_of(pick(p, rng, many=len(p)), p), "You draw 12 patients"),
+    (check_draw, lambda p, rng: rows_of(rng.choice(p, len(np.unique(p))), p), "DIFFERENT patients"),
+    (check_draw, lambda p, rng: rows_of(rng.choice(p, len(p)), p), "You draw 12 patients"),
+    (check_draw, lambda p, rng: np.array([np.flatnonzero(p == n)[0] for n in pick(p, rng)]), "ALL films"),
+    (check_draw, lambda p, rng: by_integers(p, np.random.default_rng(0)), "rng"),
+    (check_draw, lambda p, rng: rows_of(np.unique(p)[rng.integers(0, 3, 4)], p), "never drawn"),
+    (check_draw, lambda p, rng: [np.flatnonzero(p == n) for n in pick(p, rng)], "flat array"),
+    (check_draw, lambda p, rng: 3, "flat array"),
+    (check_draw, lambda p, rng: None, "returns nothing"),
     (check_threshold, lambda y, s, w: np.quantile(s[y == 1], w), "wrong end"),
     (check_threshold, lambda y, s, w: np.quantile(s[y == 0], w), "specificity"),
     (check_threshold, lambda y, s, w: np.quantile(s, 1 - w), "quantile of all films"),
@@ -122,7 +169,7 @@ def test_wrong_answers_meet_their_hint(check, answer, hint):
         check(answer)
 
 
-@pytest.mark.parametrize("check", [check_auc, check_threshold, check_ppv])
+@pytest.mark.parametrize("check", [check_auc, check_draw, check_threshold, check_ppv])
 def test_an_open_exercise_is_said_to_be_open(check):
     def unsolved(*_):
         raise NotImplementedError
@@ -163,14 +210,20 @@ def test_taught_functions_are_those_of_util(seed):
     np.testing.assert_allclose(taught("roc_curve")(y, score), evaluation.roc_curve(y, score)[:2], atol=1e-12)
     assert taught("auc_by_pairs")(y, score) == pytest.approx(evaluation.auc(y, score), abs=1e-12)
     for wanted in (0.01, 0.5, 0.8, 0.975, 1.0):
-        expected = evaluation.threshold_for_sensitivity(y, score, wanted)
+        expected = operating.threshold_for_sensitivity(y, score, wanted)
         assert taught("threshold_for")(y, score, wanted) == expected
     rates = np.random.default_rng(seed).uniform(0.05, 0.95, 3)
-    assert taught("ppv_at")(*rates) == pytest.approx(evaluation.ppv_at_prevalence(*rates), abs=1e-12)
+    assert taught("ppv_at")(*rates) == pytest.approx(operating.ppv_at_prevalence(*rates), abs=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("check", "name"), [(check_auc, "auc_by_pairs"), (check_threshold, "threshold_for"), (check_ppv, "ppv_at")]
+    ("check", "name"),
+    [
+        (check_auc, "auc_by_pairs"),
+        (check_draw, "draw_films"),
+        (check_threshold, "threshold_for"),
+        (check_ppv, "ppv_at"),
+    ],
 )
 def test_the_solutions_pass_their_checks(check, name, capsys):
     check(taught(name))

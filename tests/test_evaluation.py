@@ -1,6 +1,4 @@
-"""ROC curve, AUC, intervals and rates against scikit-learn, pROC, brute force, closed forms, simulation."""
-
-import warnings
+"""ROC curve, AUC and intervals against scikit-learn, pROC, brute force, closed forms, simulation."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 from sklearn import metrics
 
-from util import evaluation, nih
+from util import calibration, comparison, evaluation, operating, resampling, subgroups
 from util.errors import CourseError
 from util.findings import FINDINGS
 
@@ -137,20 +135,65 @@ def test_variance_is_delongs(pair):
         assert value == pytest.approx(expected, abs=1e-12)
 
 
-def test_variance_is_that_of_proc():
+def proc_cases():
     """Frozen from pROC 1.18.0 in R 4.2.2 (Debian 12, apt-get install --no-install-recommends r-cran-proc):
 
-    i <- 0:199
-    y <- as.integer((i * 37) %% 100 < 12)
-    s <- ((i * 61) %% 97 + 30 * y) %/% 4
-    r <- pROC::roc(y, s, direction = "<", levels = c(0, 1), quiet = TRUE)
-    sprintf("%.17g", c(pROC::auc(r), pROC::var(r, method = "delong")))
+    show <- function(y, s, t) {
+      r <- pROC::roc(y, s, direction = "<", levels = c(0, 1), quiet = TRUE)
+      q <- pROC::roc(y, t, direction = "<", levels = c(0, 1), quiet = TRUE)
+      x <- pROC::roc.test(r, q, method = "delong", paired = TRUE)
+      of <- function(r) c(pROC::auc(r), pROC::var(r, method = "delong"), pROC::ci.auc(r, method = "delong")[c(1, 3)])
+      sprintf("%.17g", c(of(r), of(q), x$statistic, x$p.value))
+    }
+    i <- 0:199; y <- as.integer((i * 37) %% 100 < 12)                       # one model far better; interval cut at 1
+    show(y, ((i * 61) %% 97 + 30 * y) %/% 4, ((i * 53) %% 89 + 18 * y) %/% 5)
+    i <- 0:96; y <- as.integer((i * 29) %% 97 < 31)                         # ratings from 0 to 5: ties everywhere
+    show(y, ((i * 41) %% 89 + 22 * y) %/% 20, ((i * 59) %% 83 + 12 * y) %/% 20)
+    i <- 0:119; y <- as.integer((i * 53) %% 120 < 25)                       # correlated models, hardly a tie
+    show(y, ((i * 7919) %% 10007 + 3100 * y) / 8, ((i * 7919) %% 10007 + (i * 6007) %% 9973 + 3900 * y) / 8)
     """
     i = np.arange(200)
     y = ((i * 37) % 100 < 12).astype(int)
-    score = ((i * 61) % 97 + 30 * y) // 4
-    assert evaluation.auc(y, score) == pytest.approx(0.97277462121212122, abs=1e-14)
-    assert evaluation.auc_variance(y, score) == pytest.approx(0.00073010544306168672, abs=1e-15)
+    first = (0.97277462121212122, 0.00073010544306168672, 0.91981548607675379, 1.0)
+    second = (0.66453598484848486, 0.0033811239278638302, 0.550569110992296, 0.77850285870467373)
+    yield (
+        y,
+        ((i * 61) % 97 + 30 * y) // 4,
+        ((i * 53) % 89 + 18 * y) // 5,
+        first,
+        second,
+        (5.6114704001221707, 2.0061460727059533e-08),
+    )
+    i = np.arange(97)
+    y = ((i * 29) % 97 < 31).astype(int)
+    first = (0.69061583577712615, 0.0029981439131472241, 0.58329740128952368, 0.79793427026472841)
+    second = (0.63660801564027369, 0.0037170007123180902, 0.51711447952697309, 0.7561015517535743)
+    yield (
+        y,
+        ((i * 41) % 89 + 22 * y) // 20,
+        ((i * 59) % 83 + 12 * y) // 20,
+        first,
+        second,
+        (0.69702083764947786, 0.48578975332994412),
+    )
+    i = np.arange(120)
+    y = ((i * 53) % 120 < 25).astype(int)
+    first = (0.74905263157894741, 0.0029891430030844187, 0.64189541177778431, 0.8562098513801103)
+    second = (0.70357894736842108, 0.0035481481306850549, 0.58683107829258108, 0.82032681644426109)
+    one, two = (i * 7919) % 10007 + 3100 * y, (i * 7919) % 10007 + (i * 6007) % 9973 + 3900 * y
+    yield y, one / 8, two / 8, first, second, (0.94900163540284754, 0.34261978031115503)
+
+
+@pytest.mark.parametrize("case", range(3))
+def test_variance_interval_and_paired_test_are_those_of_proc(case):
+    y, one, two, first, second, (z, p) = list(proc_cases())[case]
+    for score, (area, variance, low, high) in ((one, first), (two, second)):
+        assert evaluation.auc(y, score) == pytest.approx(area, abs=1e-12)
+        assert evaluation.auc_variance(y, score) == pytest.approx(variance, abs=1e-14)
+        assert evaluation.auc_interval(y, score, scale="plain") == pytest.approx((low, high), abs=1e-10)
+    found = comparison.auc_difference(y, one, two)
+    assert found.difference == pytest.approx(first[0] - second[0], abs=1e-12)
+    assert (found.z, found.p) == pytest.approx((z, p), rel=1e-10)
 
 
 @steady
@@ -230,18 +273,61 @@ def test_one_positive_film_has_an_auc_and_no_interval():
     assert np.isnan(evaluation.auc_interval([1, 0, 0, 0], [2, 1, 2, 3])).all()
 
 
-@pytest.mark.parametrize(("positives", "area", "at_least"), [(40, 0.8, 0.93), (10, 0.8, 0.88), (10, 0.65, 0.91)])
-def test_interval_covers(positives, area, at_least):
-    """How often the interval holds the true AUC of 420 films, in 400 draws; the plain one does no better."""
-    ours = plain = 0
-    for seed in range(400):
-        y, score = gaussian(positives, 420 - positives, area, seed)
-        low, high = evaluation.auc_interval(y, score)
-        reach = 1.96 * np.sqrt(evaluation.auc_variance(y, score))
-        ours += low <= area <= high
-        plain += abs(evaluation.auc(y, score) - area) <= reach
-    assert at_least <= ours / 400 <= 0.98
-    assert plain <= ours
+def coverage(positives, negatives, area, cohorts=2_000):
+    """How often the logit and the plain interval hold the true AUC; all cohorts at once, from the pairs themselves."""
+    rng, held = np.random.default_rng(11), np.zeros(2)
+    z, root = norm.ppf(0.975), np.sqrt(2) * norm.ppf(area)
+    for _ in range(cohorts // 200):
+        wins = rng.normal(root, size=(200, positives, 1)) > rng.normal(size=(200, 1, negatives))
+        rows, columns = wins.mean(axis=2), wins.mean(axis=1)
+        found = rows.mean(axis=1)
+        error = np.sqrt(rows.var(axis=1, ddof=1) / positives + columns.var(axis=1, ddof=1) / negatives)
+        inside = np.abs(np.log(found / (1 - found) * (1 - area) / area)) <= z * error / (found * (1 - found))
+        held += inside.sum(), np.sum(np.abs(found - area) <= z * error)
+    return held / cohorts
+
+
+@pytest.mark.parametrize(("positives", "negatives", "area"), [(40, 160, 0.8), (60, 180, 0.7), (80, 200, 0.9)])
+def test_interval_covers_what_it_promises(positives, negatives, area):
+    """2,000 cohorts: 94 to 96 of 100 intervals hold the truth. The formula simulated is that of the module."""
+    logit, plain = coverage(positives, negatives, area)
+    assert 0.94 <= logit <= 0.96
+    assert plain <= logit + 0.005
+    y, score = gaussian(positives, negatives, area, seed=0)
+    wins = pairwise(y, score)
+    error = np.sqrt(wins.mean(axis=1).var(ddof=1) / positives + wins.mean(axis=0).var(ddof=1) / negatives)
+    assert evaluation.auc_variance(y, score) == pytest.approx(error**2, abs=1e-14)
+
+
+def test_by_patient_the_interval_keeps_its_promise_and_by_film_it_breaks_it():
+    """100 ill and 100 other patients, 20 films each that resemble each other; 2,000 cohorts.
+
+    With equal numbers of films of a kind per patient, Obuchowski's variance is DeLong's of the patients' parts, so
+    all cohorts are done at once; one of them is compared with the module.
+    """
+    rng, patients, films, area, shared = np.random.default_rng(12), 100, 20, 0.8, 0.7
+    shift, held, z = np.sqrt(2) * norm.ppf(area), np.zeros(2), norm.ppf(0.975)
+    y, who = np.repeat([1, 0], patients * films), np.repeat(np.arange(2 * patients), films)
+    for cohort in range(2_000):
+        patient = np.sqrt(shared) * rng.standard_normal((2 * patients, 1))
+        score = (patient + np.sqrt(1 - shared) * rng.standard_normal((2 * patients, films))).ravel() + shift * y
+        order = np.argsort(score)
+        below = np.cumsum(y[order] == 0) / (y == 0).sum()
+        above = 1 - np.cumsum(y[order] == 1) / y.sum()
+        share = np.empty(len(y))
+        share[order] = np.where(y[order] == 1, below, above)
+        halves = share.reshape(2, patients, films)
+        found = halves[0].mean()
+        clustered = halves.mean(axis=2).var(axis=1, ddof=1).sum() / patients
+        naive = halves.reshape(2, -1).var(axis=1, ddof=1).sum() / (patients * films)
+        if cohort == 0:
+            assert evaluation.auc_variance(y, score, who) == pytest.approx(clustered, rel=1e-9)
+            assert evaluation.auc_variance(y, score) == pytest.approx(naive, rel=1e-9)
+        distance = abs(np.log(found / (1 - found)) - np.log(area / (1 - area))) * found * (1 - found)
+        held += distance <= z * np.sqrt([clustered, naive])
+    by_patient, by_film = held / 2_000
+    assert 0.94 <= by_patient <= 0.96
+    assert by_film < 0.5
 
 
 def test_three_positives_are_too_few_to_trust():
@@ -300,7 +386,9 @@ def test_table_has_every_finding_in_order(cohort_like):
     films, scores = cohort_like
     table = evaluation.auc_table(films, scores)
     assert tuple(table.index) == FINDINGS and table.index.name == "finding"
-    assert list(table.columns) == ["films", "positives", "auc", "low", "high", "note"]
+    columns = ["films", "positives", "auc", "low", "high", "average_precision", "baseline", "note"]
+    assert list(table.columns) == columns
+    assert (table["baseline"] == films[list(FINDINGS)].mean()).all()
     assert (table["films"] == 120).all()
     assert (table["positives"] == films[list(FINDINGS)].sum()).all()
     unjudged = {
@@ -317,12 +405,86 @@ def test_table_has_every_finding_in_order(cohort_like):
         y, score = films[finding], scores[finding]
         assert table.loc[finding, "auc"] == pytest.approx(metrics.roc_auc_score(y, score), abs=1e-12)
         assert tuple(table.loc[finding, ["low", "high"]]) == evaluation.auc_interval(y, score)
+        precision = metrics.average_precision_score(y, score)
+        assert table.loc[finding, "average_precision"] == pytest.approx(precision, abs=1e-12)
         assert table.loc[finding, "note"] == ""
+
+
+@steady
+@given(scored)
+def test_average_precision_is_scikit_learns(pair):
+    assert evaluation.average_precision(*pair) == pytest.approx(metrics.average_precision_score(*pair), abs=1e-12)
+    assert np.isnan(evaluation.average_precision(np.zeros(3), np.arange(3)))
+
+
+def test_table_by_patient_has_every_interval(cohort_like):
+    films, scores = cohort_like
+    table = evaluation.auc_table(films, scores, by_patient=True, rounds=300)
+    ends = ["low", "high", "delong_low", "delong_high", "bootstrap_low", "bootstrap_high"]
+    assert list(table.columns) == ["films", "positives", "auc", *ends, "average_precision", "baseline", "note"]
+    given_patients = evaluation.auc_table(films, scores, films["PatientId"], rounds=300)
+    pd.testing.assert_frame_equal(table, given_patients)
+    y, score, patients = films["Effusion"], scores["Effusion"], films["PatientId"]
+    draws = resampling.bootstrap_aucs(y, score, patients, 300)
+    row = table.loc["Effusion"]
+    assert tuple(row[ends[:2]]) == evaluation.auc_interval(y, score, patients=patients)
+    assert tuple(row[ends[2:4]]) == evaluation.auc_interval(y, score)
+    assert tuple(row[ends[4:]]) == pytest.approx(tuple(np.percentile(draws, [2.5, 97.5])), abs=1e-12)
+    assert table.loc[["Hernia", "Mass", "Nodule"], ends].isna().all().all()
+    short = evaluation.auc_table(films, scores, by_patient=True, rounds=0)
+    pd.testing.assert_frame_equal(short, table.drop(columns=ends[4:]))
+
+
+def test_table_of_arrays_and_of_unnamed_rows(cohort_like):
+    films, scores = cohort_like
+    expected = evaluation.auc_table(films, scores)
+    labels = films[list(FINDINGS)]
+    pd.testing.assert_frame_equal(evaluation.auc_table(labels.to_numpy(), scores.to_numpy()), expected)
+    pd.testing.assert_frame_equal(evaluation.auc_table(labels, scores), expected)
+    named = labels.set_axis(scores.index, axis=0)
+    pd.testing.assert_frame_equal(evaluation.auc_table(named, scores), expected)
+    with pytest.raises(CourseError, match="same films in order"):
+        evaluation.auc_table(named.iloc[::-1], scores)
+    with pytest.raises(CourseError, match="119 rows of labels, 120 of scores"):
+        evaluation.auc_table(labels.iloc[1:].reset_index(drop=True), scores)
+    with pytest.raises(CourseError, match=r"shape \(120, 3\)"):
+        evaluation.auc_table(labels.to_numpy()[:, :3], scores)
+
+
+def test_averages_say_what_they_average(cohort_like):
+    films, scores = cohort_like
+    table, averages = evaluation.auc_table(films, scores), evaluation.auc_averages(films, scores, films["PatientId"])
+    assert averages.loc["macro", "auc"] == pytest.approx(table["auc"].mean(), abs=1e-12)
+    assert "mean of 11 findings" in averages.loc["macro", "what"]
+    labels, answers = films[list(FINDINGS)].to_numpy(), scores[list(FINDINGS)].to_numpy()
+    assert averages.loc["micro", "auc"] == pytest.approx(
+        metrics.roc_auc_score(labels.ravel(), answers.ravel()), abs=1e-12
+    )
+    assert "1,680 films times findings" in averages.loc["micro", "what"]
+
+
+def test_intervals_of_averages_are_those_of_a_bootstrap():
+    rng = np.random.default_rng(3)
+    patients = np.repeat(np.arange(200), 3)
+    y = (rng.random((200, 14)) < 0.3).astype(int).repeat(3, axis=0)
+    score = y + rng.normal(size=(200, 1)).repeat(3, axis=0) + rng.normal(size=(600, 14))
+    averages = evaluation.auc_averages(y, score, patients)
+    macro = resampling.bootstrap_aucs(y, score, patients, 600).mean(axis=1)
+    micro = resampling.bootstrap_aucs(y.ravel(), score.ravel(), patients.repeat(14), 600)
+    for name, draws in (("macro", macro), ("micro", micro)):
+        width = averages.loc[name, "high"] - averages.loc[name, "low"]
+        assert width == pytest.approx(2 * 1.96 * np.std(draws), rel=0.12)
+
+
+def test_averages_of_nothing_are_nan():
+    averages = evaluation.auc_averages(np.zeros((5, 14)), np.random.default_rng(0).random((5, 14)))
+    assert averages[["auc", "low", "high"]].isna().all().all()
+    assert "mean of 0 findings" in averages.loc["macro", "what"]
 
 
 def test_table_minimum_level_and_patients(cohort_like):
     films, scores = cohort_like
-    table = evaluation.auc_table(films, scores, minimum=2, level=0.8, by_patient=True)
+    table = evaluation.auc_table(films, scores, minimum=2, level=0.8, by_patient=True, rounds=0)
     nodule = table.loc["Nodule"]  # all of one patient
     assert nodule["note"] == "no interval: one film or patient" and np.isnan(nodule["low"])
     assert nodule["auc"] == pytest.approx(metrics.roc_auc_score(films["Nodule"], scores["Nodule"]), abs=1e-12)
@@ -357,126 +519,39 @@ def test_table_refuses_what_does_not_fit(cohort_like):
         evaluation.auc_table(films, scores.iloc[2:])
     with pytest.raises(CourseError, match="No labels or no scores for Edema"):
         evaluation.auc_table(films, scores.drop(columns="Edema"))
-    with pytest.raises(CourseError, match=r"003\.png has more than one row"):
+    with pytest.raises(CourseError, match=r"003\.png has more than one row of scores"):
         evaluation.auc_table(films, pd.concat([scores, scores.iloc[3:4]]))
     with pytest.raises(CourseError, match="1 of 120 scores of Effusion are NaN"):
         evaluation.auc_table(films, scores.assign(Effusion=scores["Effusion"].where(scores.index != "007.png")))
     with pytest.raises(CourseError, match="Labels of Pneumonia must be 0 or 1"):
         evaluation.auc_table(films.assign(Pneumonia=2), scores)
+    with pytest.raises(CourseError, match=r"004\.png has more than one row of labels"):
+        evaluation.auc_table(films.assign(Image=films["Image"].replace("005.png", "004.png")), scores)
+    with pytest.raises(CourseError, match="single film of Cardiomegaly"):
+        evaluation.auc_table(films.iloc[:1], scores)
+    with pytest.raises(CourseError, match="120 films and 119 patients"):
+        evaluation.auc_table(films, scores, films["PatientId"].iloc[1:])
 
 
-# --- Thresholds and rates -------------------------------------------------------------------------
+# --- Parts by patient -----------------------------------------------------------------------------
 
 
 @steady
-@given(scored, st.floats(0.01, 1.0))
-def test_threshold_is_the_highest_that_reaches_the_sensitivity(pair, wanted):
+@given(scored, st.integers(0, 2**32 - 1))
+def test_parts_among_some_films_are_those_of_these_films_alone(pair, seed):
     y, score = pair
-    threshold = evaluation.threshold_for_sensitivity(y, score, wanted)
-    assert np.mean(score[y] >= threshold) >= wanted
-    higher = score[score > threshold]
-    assert all(np.mean(score[y] >= h) < wanted for h in higher)
-
-
-@pytest.mark.parametrize("share", [0.07, 0.14, 0.28, 0.29, 0.55, 0.56, 0.57, 0.58])
-def test_threshold_meets_exact_shares(share):
-    """0.07 * 100 is 7.000000000000001 in floating point: rounding that up would ask for one film more."""
-    score = np.arange(100)[::-1]
-    assert evaluation.threshold_for_sensitivity(np.ones(100), score, share) == 100 - round(100 * share)
-
-
-@pytest.mark.parametrize("wanted", [0, -0.1, 1.1, 80, np.nan])
-def test_threshold_refuses_no_share(wanted):
-    with pytest.raises(CourseError, match="above 0 and at most 1"):
-        evaluation.threshold_for_sensitivity([0, 1], [0, 1], wanted)
-
-
-def test_threshold_needs_a_positive():
-    with pytest.raises(CourseError, match="No film is positive"):
-        evaluation.threshold_for_sensitivity([0, 0], [0, 1], 0.8)
-
-
-@steady
-@given(scored, st.integers(-7, 7))
-def test_confusion_is_scikit_learns(pair, threshold):
-    y, score = pair
-    tn, fp, fn, tp = metrics.confusion_matrix(y, score >= threshold, labels=[False, True]).ravel()
-    assert evaluation.confusion(y, score, threshold) == (tp, fp, fn, tn)
-
-
-def test_confusion_refuses_nan():
-    with pytest.raises(CourseError, match="threshold is NaN"):
-        evaluation.confusion([0, 1], [0, 1], np.nan)
-
-
-def test_rates_by_hand():
-    table = evaluation.rates(evaluation.Confusion(tp=8, fp=5, fn=2, tn=85))
-    assert list(table.index) == ["sensitivity", "specificity", "ppv", "npv"]
-    assert table["value"].tolist() == pytest.approx([8 / 10, 85 / 90, 8 / 13, 85 / 87], abs=1e-15)
-    assert table["of"].tolist() == [10, 90, 13, 87]
-    assert tuple(table.loc["ppv", ["low", "high"]]) == evaluation.wilson_interval(8, 13)
-    assert table.iloc[:, :3].apply(lambda row: row["low"] < row["value"] < row["high"], axis=1).all()
-
-
-def test_rates_of_nothing_are_nan():
-    table = evaluation.rates((0, 0, 4, 6))
-    assert table.loc["ppv", ["value", "low", "high"]].isna().all() and table.loc["ppv", "of"] == 0
-    assert table.loc["sensitivity", "value"] == 0 and table.loc["sensitivity", "low"] == 0
-    assert table.loc["specificity", "value"] == 1 and table.loc["specificity", "high"] == 1
-
-
-# Newcombe 1998 (doi 10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E), table I, score method
-# without continuity correction.
-@pytest.mark.parametrize(
-    ("hits", "of", "low", "high"),
-    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
-)
-def test_wilson_is_newcombes_table(hits, of, low, high):
-    assert evaluation.wilson_interval(hits, of) == pytest.approx((low, high), abs=5e-5)
-
-
-@steady
-@given(st.integers(1, 500).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
-def test_wilson_solves_its_equation(pair):
-    """The limits are the shares p at which (hits/of - p)^2 = z^2 p (1 - p) / of; mirrored for misses."""
-    hits, of = pair
-    low, high = evaluation.wilson_interval(hits, of)
-    assert 0 <= low < high <= 1
-    for p in (low, high):
-        assert (hits / of - p) ** 2 == pytest.approx(1.959963984540054**2 * p * (1 - p) / of, abs=1e-12)
-    assert evaluation.wilson_interval(of - hits, of) == pytest.approx((1 - high, 1 - low), abs=1e-12)
-
-
-def test_wilson_of_nothing_and_nonsense():
-    assert np.isnan(evaluation.wilson_interval(0, 0)).all()
-    for wrong in ((3, 2), (-1, 2)):
-        with pytest.raises(CourseError, match="is no share"):
-            evaluation.wilson_interval(*wrong)
-
-
-@steady
-@given(*[st.integers(0, 300)] * 4)
-def test_ppv_at_the_tables_own_prevalence_is_the_tables_ppv(tp, fp, fn, tn):
-    table = evaluation.rates((tp, fp, fn, tn))["value"]
-    total = tp + fp + fn + tn
-    if not (tp + fn and tn + fp and tp + fp):
-        return
-    value = evaluation.ppv_at_prevalence(table["sensitivity"], table["specificity"], (tp + fn) / total)
-    assert value == pytest.approx(tp / (tp + fp), rel=1e-9)
-
-
-def test_ppv_of_arrays_and_at_the_ends():
-    values = evaluation.ppv_at_prevalence(0.8, 0.6, np.array([0, 0.5, 1]))
-    assert values == pytest.approx([0, 2 / 3, 1], abs=1e-12)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert np.isnan(evaluation.ppv_at_prevalence(0.0, 1.0, 0.3))  # no film is called positive
-
-
-@pytest.mark.parametrize("wrong", [(80, 0.9, 0.1), (0.8, -0.1, 0.1), (0.8, 0.9, np.nan), (0.8, 0.9, [0.1, 12])])
-def test_ppv_refuses_percent(wrong):
-    with pytest.raises(CourseError, match="between 0 and 1"):
-        evaluation.ppv_at_prevalence(*wrong)
+    rng = np.random.default_rng(seed)
+    patients, among = rng.integers(0, 8, len(y)), rng.random(len(y)) < 0.7
+    for who in (None, patients):
+        parts = evaluation.influence(y, score, who, among)
+        assert len(parts.of_positives) == (len(y) if who is None else len(set(patients.tolist())))
+        if among.sum() < 2 or y[among].all() or not y[among].any():
+            assert np.isnan(parts.auc) and np.isnan(evaluation.variance_of(parts))
+            continue
+        assert parts.auc == evaluation.auc(y[among], score[among])
+        alone = evaluation.auc_variance(y[among], score[among], None if who is None else who[among])
+        assert evaluation.variance_of(parts) == pytest.approx(alone, abs=1e-14, nan_ok=True)
+        assert sum(parts.of_positives) == pytest.approx(0, abs=1e-12) == sum(parts.of_negatives)
 
 
 # --- Bad input ------------------------------------------------------------------------------------
@@ -487,8 +562,20 @@ TAKERS = [
     evaluation.placements,
     evaluation.auc_variance,
     evaluation.auc_interval,
-    lambda y, score: evaluation.threshold_for_sensitivity(y, score, 0.5),
-    lambda y, score: evaluation.confusion(y, score, 0.5),
+    evaluation.average_precision,
+    evaluation.influence,
+    lambda y, score: operating.threshold_for_sensitivity(y, score, 0.5),
+    lambda y, score: operating.confusion(y, score, 0.5),
+    operating.youden_threshold,
+    lambda y, score: operating.cost_threshold(y, score, 5),
+    lambda y, score: operating.net_benefit(y, score, [0.1]),
+    lambda y, score: comparison.auc_difference(y, score, score),
+    lambda y, score: comparison.auc_gap(y, score, [True] * len(y), [True] * len(y)),
+    lambda y, score: subgroups.subgroup_table(y, score, ["a"] * len(y)),
+    lambda y, score: subgroups.pairs_by_group(y, score, ["a"] * len(y)),
+    calibration.reliability,
+    calibration.brier,
+    calibration.calibration_line,
 ]
 
 
@@ -499,6 +586,7 @@ TAKERS = [
         ([0, 1, 1], [0.1, 0.2], "shape"),
         ([[0, 1]], [[0.1, 0.2]], "shape"),
         ([], [], "no films"),
+        ([1], [0.3], "single film"),
         ([0, 2], [0.1, 0.2], "0 or 1"),
         ([-1, 1], [0.1, 0.2], "0 or 1"),
         ([0, np.nan], [0.1, 0.2], "0 or 1"),
@@ -510,68 +598,13 @@ def test_bad_input_is_named(function, y, score, message):
         function(y, score)
 
 
-@pytest.mark.parametrize("level", [0, 1, 95])
-def test_level_is_a_share(level):
+def test_level_and_scale_are_checked():
     with pytest.raises(CourseError, match="level"):
-        evaluation.auc_interval([0, 0, 1, 1], [0, 1, 1, 2], level)
+        evaluation.auc_interval([0, 0, 1, 1], [0, 1, 1, 2], 95)
+    with pytest.raises(CourseError, match="no scale 'probit'"):
+        evaluation.auc_interval([0, 0, 1, 1], [0, 1, 1, 2], scale="probit")
 
 
 def test_patients_must_fit():
     with pytest.raises(CourseError, match="4 films and 3 patients"):
         evaluation.auc_variance([0, 0, 1, 1], [0, 1, 1, 2], [1, 2, 3])
-
-
-# --- A published evaluation -----------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def published(nih_root):
-    """Films, scores and AUCs of github.com/jrzech/reproduce-chexnet with NIH's labels; skips when absent."""
-    label_file = nih.find_file(nih_root, ["Data_Entry_2017_v2020.csv"])
-    files = [label_file, nih_root / "chexnet_predictions.csv", nih_root / "chexnet_published_auc.csv"]
-    if label_file is None or not all(path.is_file() for path in files):
-        pytest.skip(f"{nih_root} lacks NIH's label file or the published predictions")
-    films, scores = nih.read_labels(files[0]), pd.read_csv(files[1], index_col="Image Index")
-    scores.columns = scores.columns.str.removeprefix("prob_")
-    films = films[films["Image"].isin(scores.index)].reset_index(drop=True)
-    return films, scores, pd.read_csv(files[2], index_col="label")["auc"]
-
-
-def test_published_aucs_are_reproduced(published):
-    films, scores, expected = published
-    table = evaluation.auc_table(films, scores)
-    assert len(films) == 22_433 and (table["note"] == "").all()
-    for finding in FINDINGS:
-        assert table.loc[finding, "auc"] == pytest.approx(expected[finding], abs=1e-6)
-
-
-def test_intervals_by_patient_agree_with_a_bootstrap_of_patients(published):
-    films, scores, _ = published
-    y, score = films["Pneumothorax"].to_numpy(), scores.loc[films["Image"], "Pneumothorax"].to_numpy()
-    rng, (_, who) = np.random.default_rng(0), np.unique(films["PatientId"], return_inverse=True)
-    order = np.argsort(who, kind="stable")
-    rows = np.split(order, np.cumsum(np.bincount(who))[:-1])
-    draws = []
-    for _ in range(200):
-        drawn = np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])
-        draws.append(evaluation.auc(y[drawn], score[drawn]))
-    by_patient = np.sqrt(evaluation.auc_variance(y, score, films["PatientId"]))
-    assert by_patient == pytest.approx(np.std(draws), rel=0.12)
-    assert by_patient > 1.7 * np.sqrt(evaluation.auc_variance(y, score))
-
-
-def test_what_notebook_4_says_of_the_published_predictions(published):
-    """Pneumonia against healthy films and against other abnormal ones; the widest change of an interval by patient."""
-    films, scores, _ = published
-    others = films[list(FINDINGS)].drop(columns="Pneumonia").sum(axis=1) > 0
-    ill, y = films["Pneumonia"] == 1, films["Pneumonia"].to_numpy()
-    score = scores.loc[films["Image"], "Pneumonia"].to_numpy()
-    against = {name: (ill | rest).to_numpy() for name, rest in (("healthy", ~others), ("abnormal", others))}
-    assert evaluation.auc(y[against["healthy"]], score[against["healthy"]]) == pytest.approx(0.83, abs=0.005)
-    assert evaluation.auc(y[against["abnormal"]], score[against["abnormal"]]) == pytest.approx(0.68, abs=0.005)
-    ratios = {}
-    for finding in FINDINGS:
-        pair = films[finding], scores.loc[films["Image"], finding]
-        ratios[finding] = np.sqrt(evaluation.auc_variance(*pair, films["PatientId"]) / evaluation.auc_variance(*pair))
-    assert max(ratios, key=ratios.get) == "Pneumothorax"
-    assert ratios["Pneumothorax"] == pytest.approx(1.8, abs=0.05)

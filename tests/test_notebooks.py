@@ -160,8 +160,8 @@ def exercises(nb, number):
             grades.append(flags.get("grade_id"))
             if not isinstance(flags.get("grade"), bool) or flags.get("schema_version") != 3 or flags.get("task"):
                 problems.append(f"{cell.id} has unknown nbgrader flags")
-    if not 2 <= len(solutions) <= 3:
-        problems.append(f"{len(solutions)} exercises, not 2 or 3")
+    if not 2 <= len(solutions) <= 4:
+        problems.append(f"{len(solutions)} exercises, not 2 to 4")
     if len(set(grades)) != len(grades) or None in grades:
         problems.append(f"grade_ids are not unique: {grades}")
     return problems

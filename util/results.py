@@ -25,10 +25,10 @@ def results(cohort):
     splits = ("test",) if cohort.simulated else SPLITS
     test = pd.concat([cohort.split(split) for split in splits], ignore_index=True)
     scores = pd.concat([cohort_scores(cohort, split) for split in splits])
-    tables = {"mined labels": auc_table(test, scores, by_patient=True)}
+    tables = {"mined labels": auc_table(test, scores, by_patient=True, rounds=0)}
     if cohort.truth is not None:
         truth = test.drop(columns=list(FINDINGS)).merge(cohort.truth, on="Image", validate="one_to_one")
-        tables["truth"] = auc_table(truth, scores, by_patient=True)
+        tables["truth"] = auc_table(truth, scores, by_patient=True, rounds=0)
     kind = "simulated" if cohort.simulated else "real"
     heads = " | ".join(f"AUC, {name}" for name in tables)
     lines = [f"| {len(test)} {kind} films | positives | {heads} |", "|---|---|" + "---|" * len(tables)]

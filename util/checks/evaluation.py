@@ -1,4 +1,4 @@
-"""Checks of notebook 4: AUC by counting pairs, a threshold for a sensitivity, PPV at a prevalence."""
+"""Checks of notebook 4: AUC by counting pairs, a bootstrap of patients, a threshold, PPV at a prevalence."""
 
 import numpy as np
 
@@ -36,6 +36,19 @@ THRESHOLD_HINTS = {
     "last one needed",
     "everything": "every film is called positive, which always finds enough; take the HIGHEST threshold that does",
     "too low": "it finds {found:.2f} of the positives, more than needed; a higher one has fewer false alarms",
+}
+DRAW_HINTS = {
+    "mask": "This is a mask of rows, and a mask cannot hold a film twice: return row numbers.",
+    "names": "These are patients, not rows: return the row numbers of all films of the drawn patients.",
+    "list": "Row numbers are asked for, all in one flat array: put the patients' rows together, as with np.concatenate.",
+    "one film": "Each drawn patient brings one film only: take ALL films of the patient.",
+    "films": "You draw films. The films of a patient hang together, so patients come whole or not at all: draw patients.",
+    "once": "A patient who is drawn twice comes once: np.isin and sets forget repeats. Take the films once for each draw.",
+    "without": "Every sample has every patient exactly once: draw WITH replacement, or nothing ever changes.",
+    "too many": "You draw {drawn} patients where there are {there} different ones: one draw for each patient, not for each film.",
+    "weighted": "Patients with many films are drawn more often: draw from the DIFFERENT patients, each as likely as any other.",
+    "same": "Every call gives the same sample: draw with the `rng` that is given, and make no new one inside.",
+    "leaves out": "Some patients are never drawn: each must be as likely as any other.",
 }
 PPV_HINTS = {
     "sensitivity": "This is the sensitivity, the share of positives among the ILL. The PPV is the share of "
@@ -84,6 +97,51 @@ def _auc_mistakes(y, score):
         ("placements", value.mean(axis=1)),
         ("means", score[y == 1].mean() - score[y == 0].mean()),
     ]
+
+
+def check_draw(function):
+    """`function(patients, rng)` -> row numbers of one bootstrap sample of whole patients."""
+    patients = np.repeat([107, 103, 109, 105], [6, 2, 1, 3])[[3, 0, 7, 5, 1, 11, 8, 2, 4, 9, 6, 10]]
+    there, who = np.unique(patients, return_inverse=True)
+    rng, counts = np.random.default_rng(4), []
+    for _ in range(400):
+        rows = _rows(run(function, patients.copy(), rng), len(patients))
+        films = np.bincount(rows, minlength=len(patients))
+        if any(len(set(films[who == patient])) > 1 for patient in range(len(there))):
+            _fail("one film" if len(rows) == len(there) else "films")
+        counts.append([films[who == patient][0] for patient in range(len(there))])
+    counts = np.array(counts)
+    if (counts == counts[0]).all():
+        _fail("without" if (counts == 1).all() else "same")
+    drawn = counts.sum(axis=1)
+    if (counts <= 1).all():
+        _fail("once")
+    if (drawn != len(there)).any():
+        _fail("too many", drawn=drawn[drawn != len(there)][0], there=len(there))
+    if (counts.sum(axis=0) == 0).any():
+        _fail("leaves out")
+    if np.abs(counts.mean(axis=0) - 1).max() > 0.25:  # six standard errors
+        _fail("weighted")
+    print("Right: whole patients, with replacement, so that the sample hangs together as the films do.")
+
+
+def _fail(name, **numbers):
+    raise CheckFailed(DRAW_HINTS[name].format(**numbers))
+
+
+def _rows(answer, films):
+    """Row numbers of an answer, or the hint on what it is instead."""
+    try:
+        rows = np.asarray(answer)
+    except ValueError:  # arrays of different lengths
+        _fail("list")
+    if rows.dtype == bool:
+        _fail("mask")
+    if rows.ndim != 1 or rows.dtype.kind not in "iu":
+        _fail("list")
+    if len(rows) and not (rows.min() >= 0 and rows.max() < films):
+        _fail("names")
+    return rows
 
 
 def check_threshold(function):

@@ -1,0 +1,89 @@
+"""Checked input, Wilson's interval and Holm's rule against published tables and R."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from util import stats
+from util.errors import CourseError
+
+
+# Newcombe 1998 (doi 10.1002/(SICI)1097-0258(19980430)17:8<857::AID-SIM777>3.0.CO;2-E), table I, score method
+# without continuity correction.
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_is_newcombes_table(hits, of, low, high):
+    assert stats.wilson_interval(hits, of) == pytest.approx((low, high), abs=5e-5)
+
+
+@given(st.integers(1, 500).flatmap(lambda of: st.tuples(st.integers(0, of), st.just(of))))
+def test_wilson_solves_its_equation(pair):
+    """The limits are the shares p at which (hits/of - p)^2 = z^2 p (1 - p) / of; mirrored for misses."""
+    hits, of = pair
+    low, high = stats.wilson_interval(hits, of)
+    assert 0 <= low < high <= 1
+    for p in (low, high):
+        assert (hits / of - p) ** 2 == pytest.approx(1.959963984540054**2 * p * (1 - p) / of, abs=1e-12)
+    assert stats.wilson_interval(of - hits, of) == pytest.approx((1 - high, 1 - low), abs=1e-12)
+
+
+def test_wilson_of_nothing_and_nonsense():
+    assert np.isnan(stats.wilson_interval(0, 0)).all()
+    for wrong in ((3, 2), (-1, 2)):
+        with pytest.raises(CourseError, match="is no share"):
+            stats.wilson_interval(*wrong)
+
+
+def test_holm_is_rs():
+    """Frozen from R 4.2.2: p.adjust(c(0.01, 0.04, 0.03, 0.005, 0.5, 0.03), "holm")"""
+    adjusted = stats.holm([0.01, 0.04, 0.03, 0.005, 0.5, 0.03])
+    assert adjusted == pytest.approx([0.05, 0.12, 0.12, 0.03, 0.5, 0.12], abs=1e-15)
+
+
+def test_holm_leaves_out_what_was_not_tested():
+    assert stats.holm([0.02, np.nan, 0.01]) == pytest.approx([0.02, np.nan, 0.02], abs=1e-15, nan_ok=True)
+    assert np.isnan(stats.holm([np.nan, np.nan])).all() and len(stats.holm([])) == 0
+    with pytest.raises(CourseError, match="between 0 and 1"):
+        stats.holm([1.2])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_lies_between_p_and_bonferroni_and_keeps_the_order(p):
+    p, adjusted = np.array(p), stats.holm(p)
+    assert np.all(adjusted >= p) and np.all(adjusted <= np.minimum(1, p * len(p)) + 1e-15)
+    assert np.all(np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0)
+
+
+def test_holm_keeps_false_alarms_rare():
+    """14 tests of nothing: uncorrected, half of all studies claim something; by Holm one in twenty."""
+    p = np.random.default_rng(1).random((2_000, 14))
+    assert np.mean((p < 0.05).any(axis=1)) == pytest.approx(1 - 0.95**14, abs=0.03)
+    assert np.mean([(stats.holm(study) < 0.05).any() for study in p]) == pytest.approx(0.05, abs=0.015)
+
+
+def test_probabilities_are_asked_for():
+    with pytest.raises(CourseError, match=r"these go from -2 to 3\. Are they logits"):
+        stats.checked_probabilities([0, 1], [-2.0, 3.0])
+    y, p = stats.checked_probabilities([0, 1], [0, 1])
+    assert y.dtype == bool and p.tolist() == [0, 1]
+
+
+def test_patients_are_counted():
+    who, everyone = stats.patient_codes(["b", "a", "b"], 3)
+    assert who.tolist() == [1, 0, 1] and everyone == 2
+    who, everyone = stats.patient_codes(None, 3)
+    assert who.tolist() == [0, 1, 2] and everyone == 3
+    with pytest.raises(CourseError, match="no patient"):
+        stats.patient_codes([1, np.nan], 2)
+    with pytest.raises(CourseError, match="3 films and 2 patients"):
+        stats.patient_codes([1, 2], 3)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95, np.nan])
+def test_level_is_a_share(level):
+    with pytest.raises(CourseError, match="level"):
+        stats.normal_quantile(level)
+    assert stats.normal_quantile(0.95) == pytest.approx(1.959963984540054, abs=1e-14)

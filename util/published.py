@@ -1,0 +1,114 @@
+"""Predictions that somebody else published: a CheXNet retrained by J. Zech, on 22,433 real films of ChestX-ray14.
+
+They are not part of the course (4 MB, under NIH's and the repository's own terms). To put them beside NIH's label
+file, where notebook 4 finds them:
+
+    python -m util.published --root folder-of-the-films
+
+Source: github.com/jrzech/reproduce-chexnet, J. Zech 2018; the network is a DenseNet-121 trained on other patients of
+ChestX-ray14 with the plain cross-entropy. Its probabilities were never calibrated.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pandas as pd
+
+from util.errors import CourseError
+from util.findings import FINDINGS
+
+COMMIT = "a011a9ab108cb03a533aeab52dc934b02a823ac8"
+URL = f"https://raw.githubusercontent.com/jrzech/reproduce-chexnet/{COMMIT}/pretrained/preds.csv"
+BYTES, SHA256 = 4_188_340, "303332d593f56dc3c8191f2a903f09043c93f7205179d03189f3eaaf6247ad40"
+FILE = "chexnet_predictions.csv"
+FILES = (FILE, "preds.csv")
+FILMS = 22_433
+
+# AUCs in the README of that repository, made with scikit-learn from these very predictions.
+PUBLISHED_AUC = {
+    "Cardiomegaly": 0.9090, "Emphysema": 0.9316, "Effusion": 0.8827, "Hernia": 0.9175, "Infiltration": 0.7156,
+    "Mass": 0.8377, "Nodule": 0.7756, "Atelectasis": 0.8180, "Pneumothorax": 0.8776, "Pleural_Thickening": 0.7889,
+    "Pneumonia": 0.7617, "Fibrosis": 0.8251, "Edema": 0.8945, "Consolidation": 0.8002,
+}  # fmt: skip
+
+
+def find_predictions(root=None):
+    """Path of the predictions in the folder `root` (else the environment variable CXR_ROOT), or None."""
+    root = root or os.environ.get("CXR_ROOT")
+    if not root:
+        return None
+    return next((path for name in FILES if (path := Path(root).expanduser() / name).is_file()), None)
+
+
+def read_predictions(path):
+    """Published probabilities: DataFrame float (index: Image, the 14 findings); never another file's.
+
+    Raises
+    ------
+    CourseError : the file is not the published one, byte for byte.
+    """
+    path = Path(path)
+    _verify(path.read_bytes(), path)
+    table = pd.read_csv(path, index_col="Image Index").rename_axis("Image")
+    return table.set_axis(table.columns.str.removeprefix("prob_"), axis=1)[list(FINDINGS)]
+
+
+def _verify(data, what):
+    if len(data) < 1000 or data[:1] == b"<":
+        raise CourseError(f"{what} holds {len(data)} bytes that are no predictions, perhaps a web page: get {URL}.")
+    if len(data) != BYTES or hashlib.sha256(data).hexdigest() != SHA256:
+        raise CourseError(f"{what} is not the published file ({BYTES:,} bytes, SHA-256 {SHA256[:8]}...): get {URL}.")
+
+
+def fetch_predictions(root, url=URL):
+    """Download the predictions into the folder `root`, whole and verified or not at all; return the path.
+
+    Raises
+    ------
+    CourseError : no such folder, no network, an answer that is not the published file.
+    """
+    root = Path(root).expanduser()
+    if not root.is_dir():
+        raise CourseError(f"There is no folder {root}: name the folder that holds NIH's label file.")
+    try:
+        with urlopen(url, timeout=60) as answer:
+            data = answer.read(BYTES + 1)
+    except (URLError, TimeoutError, OSError) as error:
+        raise CourseError(f"{url} does not answer ({error}): download it by hand to {root / FILE}.") from None
+    _verify(data, url)
+    partial = root / f"{FILE}.part"
+    partial.write_bytes(data)
+    partial.replace(root / FILE)
+    return root / FILE
+
+
+def main(arguments=None):
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m util.published", description=__doc__.split("\n")[0])
+    parser.add_argument("--root", default=os.environ.get("CXR_ROOT"), help="folder of the label file (or CXR_ROOT)")
+    options = parser.parse_args(arguments)
+    try:
+        if not options.root:
+            raise CourseError("Where to? Name the folder of NIH's label file with --root.")
+        print(f"Verified: {find_and_read(options.root) or fetch_predictions(options.root)}")
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def find_and_read(root):
+    """Path of predictions that are there and right, or None where there are none."""
+    path = find_predictions(root)
+    if path:
+        read_predictions(path)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""The study that notebook 4 reads: films, scores, and the films on which thresholds may be chosen.
+
+Three sources, one shape: the embedded model on simulated films; the published predictions of a CheXNet on 22,433 real
+films, where the user has them (`util.published`); else the embedded model on the user's real films.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+
+from util import nih, published
+from util.errors import CourseError
+from util.findings import FINDINGS
+from util.scores import cohort_scores, origin
+
+TUNING = 3  # one of three patients of the published films lends his or her films to the choice of thresholds
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Films with labels and scores. Tables of films are as `util.cohort.Cohort.films`; scores are logits, index Image.
+
+    films, scores : all films that may be judged by rank
+    tuning, tuning_scores : films of other patients than `test`, to choose thresholds and to calibrate
+    test, test_scores : films to judge what was chosen
+    train : labels, age, sex and view of films of further patients, without scores
+    weighted : whether the network was trained with the class-weighted loss, so that its logits hold at prevalence 1/2
+    published : dict finding -> published AUC of these very films and scores, or None
+    source : sentences to print
+    """
+
+    films: pd.DataFrame
+    scores: pd.DataFrame
+    tuning: pd.DataFrame
+    tuning_scores: pd.DataFrame
+    test: pd.DataFrame
+    test_scores: pd.DataFrame
+    train: pd.DataFrame
+    weighted: bool
+    published: dict | None
+    source: str
+
+
+def load_study(cohort, root=None):
+    """The study of a cohort: the published predictions where they lie beside NIH's label file, else our own model's.
+
+    Parameters
+    ----------
+    cohort : util.cohort.Cohort
+    root : folder of the real films, by default the environment variable CXR_ROOT; not asked for the phantom
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    CourseError : the predictions are damaged, or scores cannot be had (`util.scores.cohort_scores`).
+    """
+    path = None if cohort.simulated else published.find_predictions(root)
+    if path is not None:
+        return _published_study(path, root or os.environ["CXR_ROOT"])
+    test, scores = cohort.split("test"), cohort_scores(cohort, "test")
+    tuning, tuning_scores = cohort.split("valid"), cohort_scores(cohort, "valid")
+    train = cohort.split("train")
+    return Study(test, scores, tuning, tuning_scores, test, scores, train, True, None, origin(cohort))
+
+
+def _published_study(path, root):
+    labels = nih.find_file(Path(root).expanduser(), nih.LABEL_FILES)
+    listed, p = nih.read_labels(labels), published.read_predictions(path)
+    films = listed[listed["Image"].isin(p.index)].reset_index(drop=True)
+    if len(films) < 2:
+        raise CourseError(f"{labels.name} lists none of the published films: use NIH's own label file, unshortened.")
+    train = listed[~listed["PatientId"].isin(films["PatientId"])].reset_index(drop=True)
+    smallest = np.finfo(np.float32).eps
+    scores = logit(p.loc[films["Image"]].clip(smallest, 1 - smallest))
+    lent = films["PatientId"].isin(np.sort(films["PatientId"].unique())[::TUNING])
+    tuning, test = films[lent].reset_index(drop=True), films[~lent].reset_index(drop=True)
+    source = (
+        f"Scores: published predictions of a CheXNet (github.com/jrzech/reproduce-chexnet), a DenseNet-121 trained on "
+        f"real films of other patients; {len(films):,} real films, labels mined from reports.\n"
+        "It is not this course's own model, and it was trained with the plain loss, not the weighted one."
+    )
+    whole = published.PUBLISHED_AUC if len(films) == published.FILMS else None
+    of_tuning, of_test = scores.loc[tuning["Image"]], scores.loc[test["Image"]]
+    return Study(films, scores, tuning, of_tuning, test, of_test, train, False, whole, source)
+
+
+def rival_scores(train, films):
+    """Scores of a rival that reads no pixel: logistic regression on age, sex and view, fitted to other films.
+
+    Parameters
+    ----------
+    train, films : DataFrames with Age, Sex, View; `train` with the 14 findings
+
+    Returns
+    -------
+    DataFrame float, index Image, one column of logits for each finding; 0 everywhere for a finding of which `train`
+    has no positive or no negative film
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    known = train["Age"].median()
+
+    def features(table):
+        age, portable = table["Age"].fillna(known).to_numpy(dtype=float), table["View"].to_numpy() == "AP"
+        return np.column_stack([age, age**2, portable, table["Sex"].to_numpy() == "F", portable * age])
+
+    cells = train.assign(Age=train["Age"].fillna(known)).groupby(["Age", "Sex", "View"])[list(FINDINGS)]
+    positives, films_of = cells.sum(), cells.size().to_numpy()  # a few hundred cells stand for all films
+    inputs = np.tile(features(positives.reset_index()), (2, 1))
+    scores = pd.DataFrame(0.0, index=pd.Index(films["Image"], name="Image"), columns=list(FINDINGS))
+    for finding, hits in positives.items():
+        if 0 < hits.sum() < len(train):
+            weights = np.concatenate([hits, films_of - hits])
+            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            model.fit(inputs, np.repeat([1, 0], len(films_of)), logisticregression__sample_weight=weights)
+            scores[finding] = model.decision_function(features(films))
+    return scores

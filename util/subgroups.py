@@ -1,0 +1,116 @@
+"""For whom does it work? AUCs by group of films, gaps between groups, and what mixing groups does to an AUC."""
+
+import numpy as np
+import pandas as pd
+
+from util.errors import CourseError
+from util.evaluation import MINIMUM, auc, influence, interval_around, variance_of
+from util.findings import FINDINGS
+from util.stats import checked
+
+AGE_BANDS = {"0 to 39": (0, 40), "40 to 59": (40, 60), "60 and over": (60, np.inf)}
+
+
+def age_bands(ages):
+    """Age bands of ages in years (n,): object array of the names of AGE_BANDS, 'unknown' where the age is NaN."""
+    ages = np.asarray(ages, dtype=float)
+    bands = np.full(ages.shape, "unknown", dtype=object)
+    for name, (youngest, below) in AGE_BANDS.items():
+        bands[(ages >= youngest) & (ages < below)] = name
+    return bands
+
+
+def subgroup_table(y, score, groups, patients=None, minimum=MINIMUM, level=0.95):
+    """AUC of one finding within each group of films.
+
+    Parameters
+    ----------
+    y, score : arrays (n,)
+    groups : array (n,) of names, or dict name -> bool array (n,) where groups overlap
+    patients : array (n,), the patient of each film, or None to treat the films as independent
+    minimum : int, fewest positives and fewest negatives for an AUC to be given
+    level : float in (0, 1)
+
+    Returns
+    -------
+    DataFrame (index: group): films, positives, prevalence, auc, low, high, note
+
+    Raises
+    ------
+    CourseError : a group column of another length, or the input is wrong as in `util.evaluation.auc`.
+    """
+    y, score = checked(y, score)
+    rows = {name: _group_row(y, score, mask, patients, minimum, level) for name, mask in as_masks(groups, len(y))}
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def as_masks(groups, films):
+    """Pairs (name, bool array) from names film by film, sorted, or from a dict, in its order."""
+    if not isinstance(groups, dict):
+        groups = np.asarray(groups, dtype=object)
+        groups = {name: groups == name for name in sorted(set(groups), key=str)}
+    pairs = [(name, np.asarray(mask)) for name, mask in groups.items()]
+    for name, mask in pairs:
+        if mask.shape != (films,) or mask.dtype != bool:
+            raise CourseError(f"There are {films} films, and the group {name} has shape {mask.shape}: name all films.")
+    return pairs
+
+
+def _group_row(y, score, mask, patients, minimum, level):
+    positives, films = int(y[mask].sum()), int(mask.sum())
+    row = {"films": films, "positives": positives, "prevalence": positives / films if films else np.nan}
+    rarer = min(positives, films - positives)
+    if rarer < max(minimum, 1):
+        what = "positive" if positives <= films - positives else "negative"
+        empty = dict.fromkeys(["auc", "low", "high"], np.nan)
+        return row | empty | {"note": f"too few: {rarer} {what}{'s' * (rarer != 1)}"}
+    parts = influence(y, score, patients, mask)
+    low, high = interval_around(parts.auc, variance_of(parts), level)
+    return row | {"auc": parts.auc, "low": low, "high": high, "note": "" if low == low else "no interval"}
+
+
+def pairs_by_group(y, score, groups):
+    """An AUC taken apart: pairs of a positive and a negative film by the group of either.
+
+    Parameters
+    ----------
+    y, score : arrays (n,)
+    groups : array (n,) of names
+
+    Returns
+    -------
+    DataFrame (index: positive's group, negative's group): pairs (share of all pairs), auc (NaN without pairs). The
+    sum of pairs times auc is the AUC of all films: within groups the score must know the finding, between groups it
+    may know the group instead.
+    """
+    y, score = checked(y, score)
+    masks = as_masks(groups, len(y))
+    rows = {}
+    for mine, of_positives in masks:
+        for other, of_negatives in masks:
+            chosen = (y & of_positives) | (~y & of_negatives)
+            share = np.sum(y & of_positives) * np.sum(~y & of_negatives) / (np.sum(y) * np.sum(~y))
+            rows[mine, other] = share, auc(y[chosen], score[chosen]) if share > 0 else np.nan
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["pairs", "auc"])
+    table.index = pd.MultiIndex.from_tuples(table.index, names=["positive", "negative"])
+    return table
+
+
+def spectrum(films, finding):
+    """Whom are the positives held against? Masks for `subgroup_table` and `util.comparison.auc_gap`.
+
+    Parameters
+    ----------
+    films : DataFrame with the 14 findings as 0/1
+    finding : str
+
+    Returns
+    -------
+    dict of bool arrays (n,), each holding all positives: 'all others', 'other findings' (negatives that have another
+    of the 14) and 'no finding' (negatives that have none)
+    """
+    if finding not in FINDINGS:
+        raise CourseError(f"There is no finding {finding!r}: choose one of {', '.join(FINDINGS)}.")
+    ill = films[finding].to_numpy() == 1
+    abnormal = films[list(FINDINGS)].to_numpy().any(axis=1)
+    return {"all others": np.ones(len(films), bool), "other findings": ill | abnormal, "no finding": ill | ~abnormal}
