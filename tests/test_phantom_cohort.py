@@ -410,7 +410,7 @@ def test_shards_resume_where_they_stopped(tmp_path, stub, monkeypatch):
     shards.render_shards(out, 20, seed=3, size=32, workers=1)
     chunks, truth, mined, places = shards.open_shards(out)
     assert [chunk.shape for chunk in chunks] == [(8, 32, 32), (8, 32, 32), (4, 32, 32)]
-    assert np.array_equal(places[:, 0, 0], truth > 0)  # one place on so small a film: a finding touches it or is absent
+    assert np.array_equal(places[:, 1, 1], truth > 0)
     assert truth.shape == mined.shape == (20, 14) and truth.dtype == np.float32 and mined.dtype == np.uint8
     table = pd.read_csv(out / "table.csv")
     assert np.array_equal(table[MINED], mined) and np.allclose(table[F], truth)
@@ -430,8 +430,9 @@ def test_shards_resume_where_they_stopped(tmp_path, stub, monkeypatch):
 def test_places_are_those_that_a_mask_touches(tmp_path, stub):
     shards.render_shards(tmp_path / "shards", 6, seed=3, size=70, workers=1)
     _, truth, _, places = shards.open_shards(tmp_path / "shards")
-    assert places.shape == (6, 2, 2, 14) and places.dtype == bool  # the six last pixels belong to no place
-    assert np.array_equal(places[:, 0, 0], truth > 0) and places.sum() == (truth > 0).sum()
+    assert places.shape == (6, 8, 8, 14) and places.dtype == bool  # the six last pixels belong to no place
+    # rows 4 to 9, columns 6 to 8: the first two places, 8 pixels each, both ways
+    assert (places[:, :2, :2] == (truth > 0)[:, None, None]).all() and places.sum() == 4 * (truth > 0).sum()
 
 
 @pytest.mark.parametrize("least", [0.2, 0.03])

@@ -214,3 +214,12 @@ def test_films_use_the_grey_scale():
 def test_bad_input_is_refused(call):
     with pytest.raises(CourseError):
         call()
+
+
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_a_finding_beyond_the_film_leaves_no_mask(finding):
+    anatomy = make_anatomy(5, 1, 50, "F")
+    acquisition = make_acquisition(5, 1, 0, "PA", dx=60.0, frame=1.15)
+    film = render(anatomy, acquisition, {finding: 0.8}, 5, size=64)
+    assert film.pixels.shape == (64, 64)
+    assert not film.masks[finding].any()

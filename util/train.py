@@ -34,7 +34,7 @@ from util.torch_speed import sped_up
 from util.weights import Pretrained, read_weights, save_weights
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "128:7000,192:4000,320:1000"  # pixels:films seen, in this order
+STAGES = "128:23000,192:4000,320:1000"  # pixels:films seen, in this order
 HELD_OUT = 300  # films of other patients at each size, for the log
 ROUND = 500  # films between two savings
 LEAST_PREVALENCE = 0.2  # many findings on each training film: a short training must meet each of them often
@@ -262,13 +262,14 @@ def release(training, model, name, command):
     preprocessing, cohort = training.preprocessing(FINAL_SIZE), load_cohort("phantom", PHANTOM)
     image = cohort.split("test")["Image"].iloc[0]
     seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in training.stages)
+    begun = "; begun with the weights of earlier runs, see the datasheet" if training.start else ""
     passport = {
         "name": name,
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "origin": "DenseNet-121 trained by the course on its own simulated films",
         "films": "simulated",
-        "training": f"simulated films with true findings and their places, seen: {seen}; no real film",
+        "training": f"simulated films with true findings and their places, seen: {seen}{begun}; no real film",
         "command": command,
         "findings": list(FINDINGS),
         "preprocessing": asdict(preprocessing),
@@ -304,7 +305,7 @@ def draw_curve(log, file):
     for axes in (left, right):
         for start in seen[log["size"].diff() > 0]:
             axes.axvline(start, color="0.7", linewidth=1)
-    fig.savefig(file)
+    fig.savefig(file, metadata={"Date": None})  # same log, same picture
     plt.close(fig)
 
 

@@ -241,6 +241,8 @@ def _rounds(chest, lesion, radius, number):
         sites.append((x, y))
         w = chest.camera.window(x, y, 1.3 * r)
         dx, dy = chest.x[w] - x, chest.y[w] - y
+        if not dx.size:
+            continue  # the film ends before it
         angle = np.arctan2(dy, dx)
         lobes = 0.07 * np.sin(3 * angle + phase[0]) + 0.05 * np.sin(5 * angle + phase[1])
         lobes = lobes + (0.03 * np.sin(17 * angle + phase[2]) if spiky else 0)
