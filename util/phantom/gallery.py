@@ -12,7 +12,7 @@ from util.phantom import films
 from util.phantom.render import boxes
 from util.plots import draw_boxes, draw_film
 
-SEED, PATIENT = 4, 1  # not a seed of an embedded cohort or of training films
+SEED, PATIENT = 4, 17  # not a seed of an embedded cohort or of training films
 SEVERITIES = {"mild": 0.2, "moderate": 0.6, "gross": 1.0}
 SIZE = 240  # pixels of a film
 
