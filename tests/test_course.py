@@ -411,11 +411,16 @@ def test_interrupted_in_a_cell(folder, tmp_path):
         "import os\nprint(os.getpid(), file=open('pid', 'w'), flush=True)\nimport time\ntime.sleep(99)",
     )
     script = (
-        f"import sys\nfrom pathlib import Path\nfrom util import course\ncourse.NOTEBOOKS = Path({str(folder)!r})\n"
+        f"import sys\nfrom functools import partial
+from pathlib import Path\nfrom util import course\ncourse.NOTEBOOKS = Path({str(folder)!r})\n"
     )
     script += f"sys.exit(course.main(['--out', {str(tmp_path / 'out')!r}]))"
     process = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=HOME, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", script],
+        cwd=HOME,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores Ctrl+C
     )
     try:
         pid = wait_for(lambda: (folder / "pid").is_file() and (folder / "pid").read_text().strip(), 300)
