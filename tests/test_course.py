@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from html.parser import HTMLParser
 
 import nbformat
@@ -411,8 +412,7 @@ def test_interrupted_in_a_cell(folder, tmp_path):
         "import os\nprint(os.getpid(), file=open('pid', 'w'), flush=True)\nimport time\ntime.sleep(99)",
     )
     script = (
-        f"import sys\nfrom functools import partial
-from pathlib import Path\nfrom util import course\ncourse.NOTEBOOKS = Path({str(folder)!r})\n"
+        f"import sys\nfrom pathlib import Path\nfrom util import course\ncourse.NOTEBOOKS = Path({str(folder)!r})\n"
     )
     script += f"sys.exit(course.main(['--out', {str(tmp_path / 'out')!r}]))"
     process = subprocess.Popen(
