@@ -203,7 +203,7 @@ class Training:
         return len(logged)
 
     def compiled(self, number, stage, previous=None):
-        """Model of one stage with both heads, compiled, with the weights of the stage before."""
+        """Model of one stage with all heads, compiled, with the weights of the stage before."""
         plain = build_densenet(self.stages[number][0])
         for layer in plain.layers:
             if isinstance(layer, keras.layers.BatchNormalization):

@@ -10,6 +10,7 @@ from scipy.stats import norm
 
 from util.errors import CourseError
 from util.findings import FINDINGS
+from util.label_noise import observed_auc
 
 # Share of the 112,120 films of ChestX-ray14 that carry the mined label.
 NATURAL_PREVALENCE = {
@@ -144,13 +145,12 @@ def error_rates(enriched=False):
 def attainable_auc(auc=1.0, enriched=False):
     """AUC measured against the mined labels by a reader whose AUC against the truth is ``auc``, per finding.
 
-    AUC_observed = .5 + (AUC - .5) (PPV + NPV - 1), exact when the label errors are independent of the score
-    given the truth. Returns float64 (14,) in the order of FINDINGS; ``auc`` is one number or 14.
+    By ``label_noise.observed_auc``, with the documented PPV and the NPV that follows. Returns float64 (14,) in the order of FINDINGS; ``auc`` is one number or 14.
     """
     miss, _ = error_rates(enriched)
     npv = 1 - true_prevalence(enriched) * miss / (1 - mined_prevalence(enriched))
     ppv = np.array([PPV[finding] for finding in FINDINGS])
-    return 0.5 + (np.asarray(auc) - 0.5) * (ppv + npv - 1)
+    return observed_auc(auc, ppv, npv)
 
 
 def thresholds(enriched=False):
