@@ -8,7 +8,7 @@ import pandas as pd
 from util.cohort import HOME, PHANTOM
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.weights import WEIGHTS, read_passport, scope
+from util.weights import WEIGHTS, read_passport, scope, weights_for
 
 CACHE = HOME / "build" / "scores"
 RECORDED = WEIGHTS / "phantom_scores.csv"  # the embedded model on the embedded films, written by util.train
@@ -16,7 +16,7 @@ RECORDED = WEIGHTS / "phantom_scores.csv"  # the embedded model on the embedded 
 
 def origin(cohort):
     """Sentences on where the scores of a cohort come from and what they can mean."""
-    passport = read_passport()
+    passport = read_passport(weights_for(cohort))
     return f"Scores: logits of the weights '{passport['name']}', {passport['origin']}.\n{scope(passport, cohort)}"
 
 
@@ -50,14 +50,14 @@ def cohort_scores(cohort, split="test"):
     from util.model import predict
     from util.weights import load_pretrained
 
-    scores = predict(load_pretrained(), cohort, images)
+    scores = predict(load_pretrained(weights_for(cohort)), cohort, images)
     _keep(scores, cached)
     return scores
 
 
 def _digest(cohort, images):
     """Names the weights and the very films: other weights or other files are another table."""
-    text = [read_passport()["sha256"]]
+    text = [read_passport(weights_for(cohort))["sha256"]]
     absent = [image for image in images if image not in cohort.paths]
     if absent:
         raise CourseError(

@@ -66,6 +66,12 @@ def scope(passport, cohort):
     return "These films are real, like those the model was trained on."
 
 
+def weights_for(cohort):
+    """Name of the embedded weights that the course takes for a cohort: `phantom`, or for real films `nih-finetuned`."""
+    real = "nih-finetuned"
+    return "phantom" if cohort.simulated or not (WEIGHTS / f"{real}.json").is_file() else real
+
+
 def read_passport(name="phantom", path=None):
     """The passport of embedded weights by name, or of the weights file at `path` (NAME.json beside it)."""
     file = Path(path).with_suffix(".json") if path else WEIGHTS / f"{name}.json"
