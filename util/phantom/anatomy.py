@@ -168,33 +168,42 @@ def _organs(rng, age, sex, grown, height, fat):
     }
 
 
-def _tube(path, radius, around, rng, shell, radius_y=None, density=1.0):
-    """Points and masses of a bone: a cortical shell (thickness `shell`) and a weak core along a polyline (n, 3)."""
-    n = len(path)
-    tangent = np.gradient(path, axis=0)
-    step = np.linalg.norm(tangent, axis=1)
-    tangent = tangent / (step[:, None] + 1e-9)
-    across = np.cross(tangent, [0.0, 1.0, 0.0])
-    across /= np.linalg.norm(across, axis=1)[:, None] + 1e-9
-    upward = np.cross(across, tangent)
-    rx = np.broadcast_to(np.asarray(radius, float), (n,))
-    ry = rx if radius_y is None else np.broadcast_to(np.asarray(radius_y, float), (n,))
-    core = max(3, around // 3)
+def _tube(path, radius, around, wobble, shell, radius_y=None, density=1.0):
+    """Points and masses of bones: a cortical shell (thickness `shell`) and a weak core along polylines.
+
+    path: (..., n, 3), one polyline or several alike; radius, radius_y, density: (..., n) or scalar; wobble: float32
+    (..., n, around + core), uniform in 0..1, what keeps the `around` points of the shell and those of the core from
+    lying in rows. Returns float32 points (m, 3) and masses (m,).
+    """
+    core = wobble.shape[-1] - around
+    tangent = np.gradient(path, axis=-2)
+    step = np.sqrt((tangent * tangent).sum(-1))
+    x, y, z = np.moveaxis(tangent / (step[..., None] + 1e-9), -1, 0)
+    level = np.hypot(x, z) + 1e-9
+    sideways, forward = -z / level, x / level  # what is square to the tangent and level, and then square to both:
+    upward = np.stack([-forward * y, forward * x - sideways * z, sideways * y])
+    across = np.stack([sideways, np.zeros_like(y), forward])
+    rx, ry = np.asarray(radius), np.asarray(radius if radius_y is None else radius_y)
+    axes = across * rx, upward * ry, np.moveaxis(tangent, -1, 0)
     # golden-ratio lattices instead of random points: the same smooth shadow from a third of the points
-    row, ring, disc = np.arange(n)[:, None], np.arange(around), np.arange(core)
-    wobble = rng.random((n, around + core), dtype=np.float32) * np.float32(0.3)
+    row, ring, disc = np.arange(path.shape[-2])[:, None], np.arange(around), np.arange(core)
     angle = np.concatenate([(ring + row * 0.618034 % 1) / around, (row * 0.754878 + disc * 0.618034) % 1], 1)
-    angle = (angle.astype(np.float32) + wobble / around) * np.float32(2 * np.pi)
+    wobble = wobble * np.float32(0.3)
+    angle = (angle.astype(np.float32) + wobble * np.float32(1 / around)) * np.float32(2 * np.pi)
+    reach = np.ones(angle.shape[-2:], np.float32)
+    reach[:, around:] = np.sqrt((row * 0.569840 % 1 + disc) / core % 1)
     slip = (np.arange(around + core) * 0.618034 % 1 - 0.65).astype(np.float32) + wobble * np.float32(2.5)
-    offset = np.stack([np.cos(angle), np.sin(angle), slip], -1)
-    offset[:, around:, :2] *= np.sqrt((row * 0.569840 % 1 + disc) / core % 1)[..., None]
-    axes = np.stack([across * rx[:, None], upward * ry[:, None], tangent * step[:, None]], 1)
-    points = path.astype(np.float32)[:, None] + offset @ axes.astype(np.float32)
+    offsets = np.cos(angle) * reach, np.sin(angle) * reach, slip
+    points = np.empty((3, *angle.shape), np.float32)
+    for k in range(3):
+        points[k] = path[..., k, None]
+        for axis, offset in zip(axes, offsets, strict=True):
+            points[k] += axis[k].astype(np.float32)[..., None] * offset
     girth = 2 * np.pi * np.sqrt((rx**2 + ry**2) / 2)
-    mass = np.empty((n, around + core), np.float32)
-    mass[:, :around] = (density * girth * shell * step / around)[:, None]
-    mass[:, around:] = (density * 0.27 * np.pi * rx * ry * step / core)[:, None]
-    return points.reshape(-1, 3), mass.ravel()
+    mass = np.empty(angle.shape, np.float32)
+    mass[..., :around] = (density * girth * shell * step / around)[..., None]
+    mass[..., around:] = (density * 0.27 * np.pi * rx * ry * step / core)[..., None]
+    return points.reshape(3, -1).T, mass.ravel()
 
 
 class _Body:
@@ -207,47 +216,69 @@ class _Body:
 
 
 def _bones(measures, rng):
-    """Ribs and clavicles as one cloud."""
+    """Ribs, their cartilage and clavicles as one cloud. What is random is drawn bone by bone, the rest all at once."""
     body = _Body(measures)
-    slope, rib_half, rib_drop = (rng.uniform(0.75, 1.25), rng.uniform(0.38, 0.58), rng.uniform(6, 10.5))
-    parts = []
+    slope, half, drop = (rng.uniform(0.75, 1.25), rng.uniform(0.38, 0.58), rng.uniform(6, 10.5))
+    ribs, clavicles = [], []
     for side in (-1, 1):
-        for number in range(1, 12):
-            parts += _rib(body, rng, side, number, slope * rib_drop, rib_half)
-        parts.append(_clavicle(body, rng, side))
-    points, mass = zip(*parts, strict=True)
+        ribs += [_draw_rib(rng, side, number, body.age > 40 and number < 9) for number in range(1, 12)]
+        clavicles.append(_clavicle(body, rng, side))
+    groups = [rib for rib in ribs if rib["number"] <= 2], [rib for rib in ribs if rib["number"] > 2]
+    points, mass = zip(*(part for group in groups for part in _ribs(body, group, slope * drop, half)), strict=True)
+    points, mass = zip(*clavicles, *zip(points, mass, strict=True), strict=True)
     return np.concatenate(points), np.concatenate(mass) * np.float32(body.bone_density)
 
 
-def _rib(body, rng, side, number, drop, half):
-    """One rib, and from middle age the calcified stub of its cartilage."""
+def _draw_rib(rng, side, number, calcified):
+    """The random numbers of one rib, and of the stub of its cartilage where that is calcified."""
+    drawn = {"side": side, "number": number, "drop": rng.normal(), "end": rng.normal(), "phase": rng.random()}
+    drawn["surface"] = rng.random((180 if number > 2 else 130, 24), dtype=np.float32)
+    if calcified:
+        drawn |= {"stub": rng.uniform(0.25, 0.55), "chalk": rng.random()}
+        drawn["stub_surface"] = rng.random((24, 11), dtype=np.float32)
+    return drawn
+
+
+def _ribs(body, ribs, drop, half):
+    """Clouds of ribs that have equally many points, and of the calcified stubs of their cartilage (middle age)."""
+
+    def column(name):
+        return np.array([rib[name] for rib in ribs])[:, None]
+
+    side, number = column("side"), column("number")
     top = body.vertebra[4 + number] - 0.4
-    drop = drop * (0.45 + 0.55 * min(1, number / 5)) * (1 - 0.03 * max(0, number - 7)) * (1 + 0.03 * rng.normal())
-    end = RIB_ENDS[number] + rng.normal() * 3
-    turn = np.radians(np.linspace(9, end, 180 if number > 2 else 130))
+    drop = drop * (0.45 + 0.55 * np.minimum(1, number / 5)) * (1 - 0.03 * np.maximum(0, number - 7))
+    drop = drop * (1 + 0.03 * column("drop"))
+    end = np.array([RIB_ENDS[rib["number"]] for rib in ribs])[:, None] + column("end") * 3
+    surface = np.stack([rib["surface"] for rib in ribs])
+    turn = np.radians(np.linspace(9, end[:, 0], surface.shape[1], axis=1))
     level = top + drop * 0.45
-    reach, depth = (float(body.border(level)) + 0.35, float(body.half_depth(level)) + 0.35)
-    if number == 1:
-        reach = max(reach * 0.86, 4.6)
+    reach, depth = body.border(level) + 0.35, body.half_depth(level) + 0.35
+    reach = np.where(number == 1, np.maximum(reach * 0.86, 4.6), reach)
     x = reach * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** 0.86
     y = top + drop * (1 - np.cos(turn)) / 2 * (0.85 + 0.15 * np.sin(turn))
-    y = (
-        y
-        - 0.9 * np.exp(-(((turn - 0.45) / 0.35) ** 2)) * min(1, number / 4)
-        + 0.12 * np.sin(turn * 4 + rng.random() * 6)
-    )
-    path = np.stack([side * x + float(body.spine(top)) * 0.7, y, -depth * np.cos(turn) - 0.3], 1)
+    y -= 0.9 * bell(turn - 0.45, 0.35) * np.minimum(1, number / 4)
+    y += 0.12 * np.sin(turn * 4 + column("phase") * 6)
+    path = np.stack([side * x + body.spine(top) * 0.7, y, -depth * np.cos(turn) - 0.3], 2)
     width = half * (1 + 0.12 * np.sin(turn * 3 + number)) * (0.82 + 0.25 * np.clip((turn - 1.2) / 1.3, 0, 1))
-    width = width * (1.15 if number == 1 else 0.85 if number > 9 else 1.0)
+    width *= np.where(number == 1, 1.15, np.where(number > 9, 0.85, 1.0))
     thin = 1 - 0.4 * np.clip((turn - 1.6) / 0.8, 0, 1)  # the front of a rib casts less shadow
-    parts = [_tube(path, 0.33, 18, rng, 0.115, radius_y=width, density=thin)]
-    if body.age > 40 and number < 9:
-        tip = path[-1]
-        target = np.array([side * 2.2, tip[1] + (-1.5 if number > 4 else 0.3), body.depth * 0.95])
-        stub = tip + (target - tip) * np.linspace(0, 1, 24)[:, None] * rng.uniform(0.25, 0.55)
-        chalk = 0.5 * rng.random() * float(np.clip((body.age - 40) / 30, 0, 1))
-        parts.append(_tube(stub, 0.35, 8, rng, 0.05, radius_y=half, density=chalk))
-    return parts
+    yield _tube(path, 0.33, 18, surface, 0.115, radius_y=width, density=thin)
+    tips = [(rib, tip) for rib, tip in zip(ribs, path[:, -1], strict=True) if "stub" in rib]
+    if tips:
+        yield _cartilage(body, *zip(*tips, strict=True), half)
+
+
+def _cartilage(body, ribs, tips, half):
+    """Cloud of the calcified stubs of cartilage at the tips (n, 3) of the ribs."""
+    tips = np.array(tips)
+    target = [(r["side"] * 2.2, tip[1] + (-1.5 if r["number"] > 4 else 0.3)) for r, tip in zip(ribs, tips, strict=True)]
+    target = np.column_stack([target, np.full(len(ribs), body.depth * 0.95)])
+    length = np.array([rib["stub"] for rib in ribs])[:, None, None]
+    path = tips[:, None] + (target - tips)[:, None] * np.linspace(0, 1, 24)[:, None] * length
+    chalk = np.array([rib["chalk"] for rib in ribs])[:, None] * 0.5 * np.clip((body.age - 40) / 30, 0, 1)
+    surface = np.stack([rib["stub_surface"] for rib in ribs])
+    return _tube(path, 0.35, 8, surface, 0.05, radius_y=half, density=chalk)
 
 
 def _clavicle(body, rng, side):
@@ -256,16 +287,10 @@ def _clavicle(body, rng, side):
     x = 1.7 + t * (body.half_width + 0.2)
     y = level - 0.9 * np.sin(t * np.pi * 0.9) - t * rise + 0.45 * np.sin(t * 6.28)
     z = body.depth * 0.72 - 9 * t**1.6 + 1.2 * np.sin(t * 6.28)
-    head = 0.28 * np.exp(-((t / 0.1) ** 2))
-    return _tube(
-        np.stack([side * x, y, z], 1),
-        0.48 + head,
-        22,
-        rng,
-        0.11,
-        radius_y=0.52 + head + 0.15 * t,
-        density=2.1,
-    )
+    head = 0.28 * bell(t, 0.1)
+    surface = rng.random((170, 29), dtype=np.float32)
+    path = np.stack([side * x, y, z], 1)
+    return _tube(path, 0.48 + head, 22, surface, 0.11, radius_y=0.52 + head + 0.15 * t, density=2.1)
 
 
 def _vessels(measures, rng):
@@ -285,10 +310,11 @@ def _vessels(measures, rng):
             side * (1.2 + 3.3 * t - 0.5 * t * t),
             body.height * (0.43 if side < 0 else 0.40) + 3.4 * t**1.7,
         )
-        points, mass = _tube(np.stack([x, y, np.full_like(t, -0.5)], 1), 0.80 - 0.34 * t, 84, rng, 0.0)
+        surface = rng.random((90, 112), dtype=np.float32)
+        points, mass = _tube(np.stack([x, y, np.full_like(t, -0.5)], 1), 0.80 - 0.34 * t, 84, surface, 0.0)
         parts.append((points[mass > 0], mass[mass > 0] * np.float32(0.8 / 0.27)))
     points, mass = zip(*parts, strict=True)
-    return np.concatenate(points).astype(np.float32), np.concatenate(mass).astype(np.float32)
+    return np.concatenate(points), np.concatenate(mass)
 
 
 def _tree(body, rng, side, hilum, scale):
@@ -320,24 +346,25 @@ def _tree(body, rng, side, hilum, scale):
 
 
 def _unit(v):
-    return v / (np.linalg.norm(v, axis=-1, keepdims=True) + 1e-9)
+    return v / (np.sqrt((v * v).sum(-1, keepdims=True)) + 1e-9)
 
 
 def _segments(rng, origin, heading, radius, length, generation):
-    """Points and masses of slightly bent, tapering cylinders, and their tips."""
-    n, steps = len(origin), int(np.clip(34 - 5 * generation, 8, 34))
+    """Points and masses (float32) of slightly bent, tapering cylinders, and their tips."""
+    n, steps = len(origin), min(max(34 - 5 * generation, 8), 34)
     around = (18, 12, 6, 4, 2, 1)[generation]
-    t = (np.arange(steps)[None, :, None] + rng.random((n, steps, 1))) / steps
+    t = (np.arange(steps)[None, :] + rng.random((n, steps))) / steps
     bend = rng.normal(0, 0.22, (n, 1, 3))
-    axis = origin[:, None] + (heading[:, None] * t + bend * t * (1 - t)) * length[:, None, None]
-    calibre = radius[:, None] * (1 - 0.16 * t[..., 0])
-    angle = rng.random((n, steps, around)) * 2 * np.pi
-    off = np.sqrt(rng.random((n, steps, around))) * calibre[..., None]
-    points = np.repeat(axis[:, :, None], around, 2)
-    points[..., 0] += off * np.cos(angle)
-    points[..., 1] += off * np.sin(angle)
-    mass = np.repeat((np.pi * calibre**2 * length[:, None] / steps / around)[..., None], around, 2)
-    return points.reshape(-1, 3), mass.ravel(), origin + heading * length[:, None]
+    axis = origin[:, None] + (heading[:, None] * t[..., None] + bend * (t * (1 - t))[..., None]) * length[:, None, None]
+    calibre = (radius[:, None] * (1 - 0.16 * t)).astype(np.float32)
+    angle = rng.random((n, steps, around)).astype(np.float32) * np.float32(2 * np.pi)
+    off = np.sqrt(rng.random((n, steps, around)).astype(np.float32)) * calibre[..., None]
+    points = np.empty((3, n, steps, around), np.float32)
+    points[:] = np.moveaxis(axis, 2, 0)[..., None]
+    points[0] += off * np.cos(angle)
+    points[1] += off * np.sin(angle)
+    mass = np.square(calibre) * (np.pi / steps / around * length[:, None]).astype(np.float32)
+    return points.reshape(3, -1).T, np.repeat(mass, around), origin + heading * length[:, None]
 
 
 def trunk(a, taken, x, y):
