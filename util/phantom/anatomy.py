@@ -70,7 +70,7 @@ class Anatomy:
     vertebra: np.ndarray = field(repr=False)  # y of the discs
     pacemaker: bool
     wires: bool  # after sternotomy
-    bones: tuple = field(repr=False)  # points float32 (n, 3), mass float32 (n,)
+    bones: tuple = field(repr=False)  # points float32 (n, 3) in cm, mass float64 (n,) in cm^3
     vessels: tuple = field(repr=False)
 
     def border(self, y):
@@ -173,7 +173,7 @@ def _tube(path, radius, around, wobble, shell, radius_y=None, density=1.0):
 
     path: (..., n, 3), one polyline or several alike; radius, radius_y, density: (..., n) or scalar; wobble: float32
     (..., n, around + core), uniform in 0..1, what keeps the `around` points of the shell and those of the core from
-    lying in rows. Returns float32 points (m, 3) and masses (m,).
+    lying in rows. Returns points float32 (m, 3) and masses float64 (m,).
     """
     core = wobble.shape[-1] - around
     tangent = np.gradient(path, axis=-2)
@@ -200,7 +200,7 @@ def _tube(path, radius, around, wobble, shell, radius_y=None, density=1.0):
         for axis, offset in zip(axes, offsets, strict=True):
             points[k] += axis[k].astype(np.float32)[..., None] * offset
     girth = 2 * np.pi * np.sqrt((rx**2 + ry**2) / 2)
-    mass = np.empty(angle.shape, np.float32)
+    mass = np.empty(angle.shape)
     mass[..., :around] = (density * girth * shell * step / around)[..., None]
     mass[..., around:] = (density * 0.27 * np.pi * rx * ry * step / core)[..., None]
     return points.reshape(3, -1).T, mass.ravel()
@@ -226,7 +226,7 @@ def _bones(measures, rng):
     groups = [rib for rib in ribs if rib["number"] <= 2], [rib for rib in ribs if rib["number"] > 2]
     points, mass = zip(*(part for group in groups for part in _ribs(body, group, slope * drop, half)), strict=True)
     points, mass = zip(*clavicles, *zip(points, mass, strict=True), strict=True)
-    return np.concatenate(points), np.concatenate(mass) * np.float32(body.bone_density)
+    return np.concatenate(points), np.concatenate(mass) * float(body.bone_density)
 
 
 def _draw_rib(rng, side, number, calcified):
@@ -312,7 +312,7 @@ def _vessels(measures, rng):
         )
         surface = rng.random((90, 112), dtype=np.float32)
         points, mass = _tube(np.stack([x, y, np.full_like(t, -0.5)], 1), 0.80 - 0.34 * t, 84, surface, 0.0)
-        parts.append((points[mass > 0], mass[mass > 0] * np.float32(0.8 / 0.27)))
+        parts.append((points[mass > 0], mass[mass > 0] * (0.8 / 0.27)))
     points, mass = zip(*parts, strict=True)
     return np.concatenate(points), np.concatenate(mass)
 
@@ -350,7 +350,7 @@ def _unit(v):
 
 
 def _segments(rng, origin, heading, radius, length, generation):
-    """Points and masses (float32) of slightly bent, tapering cylinders, and their tips."""
+    """Points (float32) and masses (float64) of slightly bent, tapering cylinders, and their tips."""
     n, steps = len(origin), min(max(34 - 5 * generation, 8), 34)
     around = (18, 12, 6, 4, 2, 1)[generation]
     t = (np.arange(steps)[None, :] + rng.random((n, steps))) / steps
@@ -363,23 +363,19 @@ def _segments(rng, origin, heading, radius, length, generation):
     points[:] = np.moveaxis(axis, 2, 0)[..., None]
     points[0] += off * np.cos(angle)
     points[1] += off * np.sin(angle)
-    mass = np.square(calibre) * (np.pi / steps / around * length[:, None]).astype(np.float32)
+    mass = np.square(calibre) * (np.pi / steps / around * length[:, None])
     return points.reshape(3, -1).T, np.repeat(mass, around), origin + heading * length[:, None]
 
 
-def trunk(a, taken, x, y):
-    """Body thickness (cm, float32) on a grid: torso, shoulder girdle, arms, neck, chin and breasts."""
-    ax, fat = np.abs(x), a.fat
-    wide = a.border(np.maximum(y, a.height * 0.42)) + a.wall
-    torso = (
-        1.86
-        * (a.depth + 1.3 + 0.6 * fat)
-        * root(1 - (ax / wide) ** 2.6)
-        * (1 + 0.15 * sigmoid(y - a.dome, 2.0))
-        * np.clip((y - 0.5) / 5, 0, 1) ** 0.6
-    )
+def trunk(a, taken, camera):
+    """Body thickness (cm, float32 map): torso, shoulder girdle, arms, neck, chin and breasts."""
+    (x, y), fat = camera.grid, a.fat
+    ax = np.abs(x)
+    wide = camera.at(lambda y: a.border(np.maximum(y, a.height * 0.42)) + a.wall)
+    thickest = camera.at(lambda y: (1 + 0.15 * sigmoid(y - a.dome, 2.0)) * np.clip((y - 0.5) / 5, 0, 1) ** 0.6)
+    torso = root(1 - (ax / wide) ** 2.6) * thickest * (1.86 * (a.depth + 1.3 + 0.6 * fat))
     thick = smooth_max(torso, capsule(ax, y, (0, 2.6), (a.half_width * 0.62, 3.2), 7.0 + 0.3 * fat, 5.4 + 0.4 * fat))
-    thick = smooth_max(thick, 11.8 * root(1 - ((x - a.spine(-3)) / (5.4 + 0.4 * fat)) ** 2) * (y < 8))
+    thick = smooth_max(thick, 11.8 * root(1 - np.square((x - float(a.spine(-3))) / (5.4 + 0.4 * fat))) * (y < 8))
     level, w = a.shoulder_y + 1.2 * (1 - taken.arms), a.half_width
     limbs = (
         (1.22, (3.0, level + 2.6), (w + 3.2, 6.6 + 0.2 * level), 4.4 + 0.4 * fat, 5.2 + 0.5 * fat),
@@ -388,18 +384,18 @@ def trunk(a, taken, x, y):
     )
     for factor, *limb in limbs:
         thick = smooth_max(thick, factor * capsule(ax, y, *limb))
-    thick = np.maximum(thick - 0.25, 0) * (1 - 0.15 * bell(x - a.spine(y), 2.6) * (y > -2))
-    thick = thick + 3.6 * np.exp(-np.square((y - 1.7) / 2.3) - ((ax - 5.8) / 4.5) ** 4) * (thick > 3)
+    thick = np.maximum(thick - 0.25, 0) * (1 - 0.15 * bell(x - camera.at(a.spine), 2.6) * (y > -2))
+    square = np.square(np.square((ax - 5.8) / 4.5))
+    thick = thick + 3.6 * np.exp(-square - np.square((y - 1.7) / 2.3)) * (thick > 3)
     if taken.chin:  # the head hangs over the neck
         low = -8.5 + 4.5 * taken.chin
         thick = thick + 9 * root(1 - (x / 6.2) ** 2 - ((y - low + 6) / 6) ** 2)
     for side in (-1, 1):
         if a.breast:
-            reach, drop = (6.3 * (0.7 + 0.3 * a.breast), np.where(y > a.breast_y, 4.2 + 1.3 * a.breast, 10))
-            d = np.square((x - side * a.breast_x - 0.25 * side * (y - a.breast_y)) / reach) + np.square(
-                (y - a.breast_y) / drop
-            )
-            thick = thick + 4.2 * a.breast * root(1 - d) * np.clip((y - 4) / 8, 0, 1)
+            reach, low = 6.3 * (0.7 + 0.3 * a.breast), y - a.breast_y
+            across = np.square((x - side * a.breast_x - 0.25 * side * low) / reach)
+            drop = np.where(low > 0, np.float32(4.2 + 1.3 * a.breast), np.float32(10))
+            thick = thick + 4.2 * a.breast * root(1 - across - np.square(low / drop)) * np.clip((y - 4) / 8, 0, 1)
     if a.sex == "M":
-        thick = thick + sigmoid(13.5 - y, 1.2) * bell(ax - 8, 5) * (thick > 2)
-    return thick.astype(np.float32)
+        thick = thick + camera.at(lambda y: sigmoid(13.5 - y, 1.2)) * bell(ax - 8, 5) * (thick > 2)
+    return thick

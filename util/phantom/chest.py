@@ -73,8 +73,7 @@ class Chest:
         self.ax = np.abs(self.x)
         self.dome, self.carina = shape.dome, anatomy.height * 0.375
         self.hila = ((-3.9, anatomy.height * 0.475), (3.9, anatomy.height * 0.435))
-        self._row = np.clip((self.y + 16) * 32, 0, 32 * 64 - 1).astype(np.int32)
-        self.spine = self.at(anatomy.spine)
+        self.spine = camera.at(anatomy.spine)
         self._lung_outline()
         self._heart()
         self._lung_path()
@@ -85,31 +84,28 @@ class Chest:
         self._rim = None
         self.diameters = {}  # mm, of the largest mass and nodule
 
-    def at(self, function):
-        """A function of the height y (cm, 1-D), looked up for every pixel (float32 map)."""
-        return np.take(function(np.arange(32 * 64) / 32 - 16).astype(np.float32), self._row)
-
     def dome_of(self, side):
         """y of the diaphragm's top on one side (-1 right, 1 left)."""
         return self.shape.dome + (self.shape.dome_right if side < 0 else self.shape.dome_left)
 
     def _lung_outline(self):
-        a, s = self.anatomy, self.shape
-        self.border = self.at(lambda y: np.where(y > 0, a.border(y) * (1 + 0.02 * s.inflation), 1e-3))
-        across = np.minimum(self.ax / np.maximum(self.border, 0.01), 2)
-        depth = self.at(a.half_depth) * np.float32(1 + 0.06 * s.inflation)
+        a, s, at = self.anatomy, self.shape, self.camera.at
+        is_right = self.x < 0
+        self.border = at(lambda y: np.where(y > 0, a.border(y) * (1 + 0.02 * s.inflation), 1e-3))
+        across = self.ax / np.clip(self.border, 0.01, np.inf)
+        depth = at(lambda y: a.half_depth(y) * (1 + 0.06 * s.inflation))
         half = depth * root(1 - across * across * np.sqrt(across))
         middle = self.x - 0.6 * self.spine - np.float32(0.5 * s.shift)
 
         def inner(y, side):  # the mediastinum widens towards the neck, and no two borders are alike
             return 0.35 * np.sin(y / 3.2 + a.scoliosis_phase + side) + 2.6 * np.exp(-np.maximum(y, 0) / 1.3)
 
-        gap = np.where(self.x > 0, self.at(lambda y: inner(y, 2.0)), self.at(lambda y: inner(y, 0.0)))
+        gap = np.where(is_right, at(lambda y: inner(y, 0.0)), at(lambda y: inner(y, 2.0)))
         taper = np.clip((np.abs(middle) - gap) * (1 / 4.2), 0, 1)
         self.half_lung = half * taper * (self.y > 0)
-        top = np.where(self.x < 0, self.dome_of(-1), self.dome_of(1)).astype(np.float32)
+        top = np.where(is_right, np.float32(self.dome_of(-1)), np.float32(self.dome_of(1)))
         peaks = (a.half_width * a.dome_middle, a.half_width * max(a.dome_middle, 1.05 * s.heart_ratio))
-        peak = np.where(self.x < 0, np.float32(peaks[0]), np.float32(peaks[1]))
+        peak = np.where(is_right, np.float32(peaks[0]), np.float32(peaks[1]))
         lateral = np.clip((self.ax - peak) * (2 / a.half_width), -1, 1.1)  # the left dome carries the heart
         wave = self.camera.texture(self.rng, (7.0,), (0.08,))
         slope = np.where(lateral > 0, np.float32(s.dome_height), np.float32(s.dome_height * a.medial))
@@ -119,15 +115,16 @@ class Chest:
     def _heart(self):
         """Heart and great vessels as one body between two smooth borders, see `_borders`."""
         a, s, camera = self.anatomy, self.shape, self.camera
-        x, y = camera.coarse().grid  # the borders are smooth
+        small = camera.coarse  # the borders are smooth
         height, right, left = self._borders()
-        right, left = np.interp(y, height, right), np.interp(y, height, left)
-        middle = (left - right) / 2 + s.shift + 2.5 * np.sin(camera.yaw)
-        ragged = 1 + camera.coarse().texture(self.rng, (2.2, 5.0), (0.03, 0.06))
-        level = np.minimum(ragged * np.square((x - middle) / np.maximum((left + right) / 2, 0.05)), 9)
-        self.heart_level = camera.enlarge(level.astype(np.float32))  # below 1 inside the silhouette
-        thick = np.maximum(1 - self.heart_level, 0) ** np.float32(0.42) * np.float32(a.depth / 9)
-        self.heart = camera.blur(thick * (4.4 + 2.4 * sigmoid(self.y - a.height * 0.5, 1.5)), 0.12)
+        middle = small.at(lambda y: np.interp(y, height, (left - right) / 2) + s.shift + 2.5 * np.sin(camera.yaw))
+        half = small.at(lambda y: np.maximum(np.interp(y, height, (left + right) / 2), 0.05))
+        ragged = 1 + small.texture(self.rng, (2.2, 5.0), (0.03, 0.06))
+        level = np.clip(ragged * np.square((small.grid[0] - middle) / half), 0, 9)
+        self.heart_level = camera.enlarge(level)  # below 1 inside the silhouette
+        thick = cv2.pow(np.clip(1 - self.heart_level, 0, 1), 0.42)
+        thick *= camera.at(lambda y: (4.4 + 2.4 * sigmoid(y - a.height * 0.5, 1.5)) * (a.depth / 9))
+        self.heart = camera.blur(thick, 0.12)
 
     def _borders(self):
         """Heights, and how far right and left of the midline the silhouette reaches there (cm, 1-D).
@@ -160,47 +157,43 @@ class Chest:
         below = root(1 - np.square(np.maximum(y - apex, 0) / under))
         return y, right * below**0.5, left * below
 
-    def _column(self):
-        """Thickness of the soft tissue round the spine, and half thickness of the descending aorta."""
-        a, y, shift = self.anatomy, self.y, self.shape.shift
+    def _column(self, x, y, spine):
+        """Thickness of the soft tissue round the spine, and half thickness of the descending aorta, at some pixels."""
+        a, shift = self.anatomy, self.shape.shift
         flare = 1 + 0.45 * np.exp(-np.maximum(y, 0) * (1 / 2.2)) - 0.10 * bell(y - a.height * 0.25, 3.0)
         width = a.mediastinum * flare
-        middle = self.x - self.spine * 0.6 - shift * 0.5
+        middle = x - spine * 0.6 - shift * 0.5
         # the heart's level holds the spine alone
         column = bell(middle, 1.1 * width) * a.depth * (0.36 + 0.80 * sigmoid(a.height * 0.22 - y, 2.5))
         bow = a.aorta_x + a.aorta_bow * np.sin(np.clip((y / a.height - 0.3) * 1.4, 0, 1) * np.pi)
         radius = 1.2 + 0.004 * a.age
-        aorta = root(1 - np.square((self.x - self.spine - bow) * (1 / radius))) * radius * (y > a.height * 0.30)
+        aorta = root(1 - np.square((x - spine - bow) * (1 / radius))) * radius * (y > a.height * 0.30)
         return column, aorta
 
     def _lung_path(self):
-        a = self.anatomy
-        column, aorta = self._column()
-        area = _bounds(self.half_lung > 0)
-        near = [
-            (np.maximum(-self.half_lung - 0.3, column - a.depth), self.half_lung - 0.3),
-            (1 - 8.2 * self.under_dome, 1 + 9.5 * self.under_dome),
-            (2.0 - self.heart, 2.0 + 1.15 * self.heart),
-            (-5.2 - aorta, -5.2 + aorta),
-        ]
-        near = [(p[area].astype(np.float32), q[area].astype(np.float32)) for p, q in near]
-        path = np.zeros_like(self.half_lung)
-        step = np.float32(2 * (a.depth + 1) / SLABS)
-        for k in range(SLABS):
-            z = np.float32(-a.depth - 1) + k * step
+        a, step = self.anatomy, 2 * (self.anatomy.depth + 1) / SLABS
+        inside = self.half_lung > 0
+        maps = (self.x, self.y, self.spine, self.half_lung, self.under_dome, self.heart)
+        x, y, spine, half, dome, heart = (whole[inside] for whole in maps)
+        column, aorta = self._column(x, y, spine)
+        back, front = column - a.depth, half - 0.3
+        lung = np.clip(back, -half - 0.3, front), front  # from where to where in depth, cm
+        others = (1 - 8.2 * dome, 1 + 9.5 * dome), (2.0 - heart, 2.0 + 1.15 * heart), (-5.2 - aorta, -5.2 + aorta)
+        scaled = [[(end + (a.depth + 1)) * (1 / step) for end in interval] for interval in (lung, *others)]
+        path = np.zeros_like(half)
+        for k in range(SLABS):  # what of a slab is lung, times what of it each other organ leaves free
             share = None
-            for start, stop in near:
-                part = np.minimum(stop, z + step)
-                part -= np.maximum(start, z)
-                np.clip(part, 0, step, out=part)
+            for start, stop in scaled:
+                part = np.clip(stop, k, k + 1)
+                part -= np.clip(start, k, k + 1)
                 if share is None:
                     share = part
                 else:
-                    part *= -1 / step
-                    part += 1
-                    share *= part
-            path[area] += share
-        self.lung = self.camera.blur(path.astype(np.float32), 0.05)
+                    share *= 1 - part
+            path += share
+        whole = np.zeros_like(self.half_lung)
+        whole[inside] = path * step
+        self.lung = self.camera.blur(whole, 0.05)
         self.lung0 = self.lung.copy()
         self.in_lung = self.lung0 > 1.0
         self.field = (self.lung0 > 4) & (self.y < self.dome) & (self.y > 2)
@@ -209,26 +202,26 @@ class Chest:
 
     def _body(self):
         """Thickness of the trunk, shoulders, arms and neck; smooth, so drawn at half size."""
-        small = self.camera.coarse()
-        thick = small.blur(trunk(self.anatomy, self.acquisition, *small.grid), 0.12)
+        small = self.camera.coarse
+        thick = small.blur(trunk(self.anatomy, self.acquisition, small), 0.12)
         self.body = self.camera.enlarge(thick)
         self.in_body = self.body > 0.3
 
     def _air(self):
         """Trachea, main bronchi, gas in the stomach and colon."""
         a, x, y, rng, taken = self.anatomy, self.x, self.y, self.rng, self.acquisition
-        middle = x - np.float32(a.trachea_x + self.shape.shift * 0.7 - 3 * np.sin(self.camera.yaw)) - self.spine * 0.5
-        air = (
-            1.5
-            * root(1 - np.square(middle * (1 / 0.88)))
-            * sigmoid(self.carina - y, 0.25)
-            * (y > -9)
-            * (0.6 + 0.4 * sigmoid(y - 1, 1.0))
-        )
+        air = np.zeros_like(x)
+        where = a.trachea_x + self.shape.shift * 0.7 - 3 * float(np.sin(self.camera.yaw))
+        w = self.camera.window(where, (self.carina - 6) / 2, float(np.hypot(6, (self.carina + 12) / 2)))
+        middle = x[w] - where
+        middle -= self.spine[w] * 0.5
+        low = y[w] - self.carina
+        trachea = root(1 - np.square(middle * (1 / 0.88))) * sigmoid(-low, 0.25) * (y[w] > -9)
+        air[w] = 1.5 * trachea * (0.6 + 0.4 * sigmoid(y[w] - 1, 1.0))
         for side, slant in ((-1, 1.15), (1, 0.75)):
-            out, low = middle * side, y - self.carina
+            out = middle * side
             bronchus = root(1 - np.square((out - low / slant) * (1 / 0.75))) * np.clip(1 - (low - 1) * (1 / 2.2), 0, 1)
-            air += 0.7 * bronchus * ((low > -0.3) & (out > -0.4))
+            air[w] += 0.7 * bronchus * ((low > -0.3) & (out > -0.4))
         gx, gy = (a.half_width * 0.47 + rng.normal() * 0.8, self.dome_of(1) + 1.9 + rng.uniform(0, 1.2))
         width, flat, cut = (rng.uniform(0.7, 1.2), rng.random() < 0.6, rng.uniform(0.1, 0.9))
         below = y > self.dome_line + 0.3
@@ -250,15 +243,16 @@ class Chest:
         self.air = self.camera.blur(air.astype(np.float32), 0.06)
 
     def _vessels(self):
-        s, camera, x, y = self.shape, self.camera, self.x, self.y
+        s, camera = self.shape, self.camera
         vessel = camera.blur(camera.splat(*_thinned(self.anatomy.vessels, camera)), 0.055 + 0.16 * s.congestion)
         vessel = vessel / (1 + np.float32(0.30) * vessel)  # overlapping branches do not add up for ever
         # the twigs of the outer third are too thin to see
-        outer = np.clip((self.ax / np.maximum(self.border, 1) - 0.50) * (1 / 0.5), 0, 1)
+        outer = np.clip((self.ax / np.clip(self.border, 1, np.inf) - 0.50) * (1 / 0.5), 0, 1)
         vessel *= 1 - 0.72 * outer
-        for x0, y0 in self.hila:  # the hilum's soft tissue
-            vessel += np.float32(0.6) * bell(x - x0 * 0.95, 1.9) * bell(y - y0 - 0.6, 3.0)
-        vessel += np.float32(0.5) * np.exp(-np.maximum(self.heart_level - 0.8, 0) * np.float32(0.9))
+        x, y = camera.coarse.grid
+        hila = sum(np.exp(-np.square((x - x0 * 0.95) / 1.9) - np.square((y - y0 - 0.6) / 3.0)) for x0, y0 in self.hila)
+        vessel += camera.enlarge(np.float32(0.6) * hila)  # their soft tissue
+        vessel += np.float32(0.5) * np.exp(np.clip(0.8 - self.heart_level, -9, 0) * np.float32(0.9))
         self.vessel = vessel * np.float32((1 + 0.5 * s.congestion) * (1 - 0.6 * s.inflation))
         self.seen = np.ones_like(vessel)
         self.extra = np.zeros_like(vessel)
@@ -280,15 +274,7 @@ class Chest:
 def _thinned(cloud, camera):
     """Every second point with twice the mass, for a small film: its larger pixels gather enough points."""
     points, mass = cloud
-    return (points[::2], mass[::2] * np.float32(2)) if camera.size <= 160 else (points, mass)
-
-
-def _bounds(mask):
-    """Slices (rows, columns) of the smallest rectangle that holds a mask."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    if not rows.size:
-        return slice(0, 1), slice(0, 1)
-    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    return (points[::2], mass[::2] * 2) if camera.size <= 160 else (points, mass)
 
 
 def _bone(chest):
@@ -334,7 +320,7 @@ def _vertebrae(chest):
 
 def _humeri(chest):
     """Upper arm bones: a dense tube with a spongy head."""
-    a, small = chest.anatomy, chest.camera.coarse()
+    a, small = chest.anatomy, chest.camera.coarse
     x, y = small.grid
     ax, w, out = np.abs(x), a.half_width, chest.acquisition.arms
     start, end = (w + 2.3 + 0.5 * out, 3.4), (w + 4.6 + 3.4 * out, 27)

@@ -12,6 +12,7 @@ import numpy as np
 
 FIELD = 56.0  # cm: side of the square that random textures cover, fixed to the patient and not to the film
 FIELD_LEFT, FIELD_TOP = -28.0, -16.0
+HEIGHTS = np.arange(32 * 64, dtype=np.float32) / 32 - 16  # cm: where functions of the height alone are tabulated
 
 
 def sigmoid(x, width):
@@ -24,17 +25,20 @@ def sigmoid(x, width):
 
 def root(x):
     """Square root with negative numbers taken as 0: half the chord through a disc is root(r^2 - d^2)."""
-    return np.sqrt(np.maximum(x, 0))
+    return np.sqrt(np.clip(x, 0, np.inf))  # np.clip is several times as fast as np.maximum
 
 
 def bell(x, width):
     """exp(-(x / width)^2), the profile of a soft-edged line."""
-    return np.exp(-np.square(x * (1 / width)))
+    exponent = x * x * (-1 / (width * width))
+    return np.exp(exponent, out=exponent)
 
 
 def smooth_max(a, b, width=0.5):
     """The larger of two thickness maps, rounded where they meet over `width`."""
-    return 0.5 * (a + b + np.sqrt(np.square(a - b) + width * width)) - 0.5 * width * (a + b < 2 * width)
+    both = a + b
+    larger = (both + np.sqrt(np.square(a - b) + width * width)) * 0.5
+    return larger - np.float32(0.5 * width) * (both < 2 * width)
 
 
 def capsule(x, y, start, end, radius_start, radius_end):
@@ -75,6 +79,14 @@ class Camera:
         c, s = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
         return u * c + v * s + np.float32(self.centre[0]), v * c - u * s + np.float32(self.centre[1])
 
+    @cached_property
+    def _level(self):
+        return np.clip((self.grid[1] + 16) * 32, 0, len(HEIGHTS) - 1).astype(np.intp)
+
+    def at(self, function):
+        """A function of the height y (cm, 1-D), looked up for every pixel (float32 map)."""
+        return np.take(function(HEIGHTS).astype(np.float32), self._level)
+
     def magnification(self, z):
         """Size on the film of a thing at depth `z`, relative to the plane z = 0."""
         gap = 11 - z if self.anterior else 11 + z
@@ -94,7 +106,7 @@ class Camera:
         return u * c - v * s + middle, u * s + v * c + middle
 
     def splat(self, points, mass):
-        """Thickness map (cm, float32) of a cloud of points (n, 3) with masses (n,) in cm^3."""
+        """Thickness map (cm, float32) of a cloud of points (n, 3) with masses float64 (n,) in cm^3."""
         n = self.size + 2  # a frame of one pixel takes what falls beside the film
         column, row = (np.clip(p + np.float32(1.5), 0, n - 1).astype(np.intp) for p in self.project(points))
         row *= n
@@ -130,6 +142,7 @@ class Camera:
         high = np.clip(np.array([row[0], column[0]]) + pixels, 0, self.size).astype(int)
         return slice(low[0], high[0]), slice(low[1], high[1])
 
+    @cached_property
     def coarse(self):
         """The same camera with half as many pixels a side, for smooth maps."""
         return replace(self, size=self.size // 2)
