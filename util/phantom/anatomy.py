@@ -355,12 +355,12 @@ def _segments(rng, origin, heading, radius, length, generation):
     around = (18, 12, 6, 4, 2, 1)[generation]
     t = (np.arange(steps)[None, :] + rng.random((n, steps))) / steps
     bend = rng.normal(0, 0.22, (n, 1, 3))
-    axis = origin[:, None] + (heading[:, None] * t[..., None] + bend * (t * (1 - t))[..., None]) * length[:, None, None]
+    axis = heading.T[..., None] * t + bend[:, 0].T[..., None] * (t * (1 - t))  # x, y, z come first
+    axis = (origin.T[..., None] + axis * length[:, None]).astype(np.float32)
     calibre = (radius[:, None] * (1 - 0.16 * t)).astype(np.float32)
     angle = rng.random((n, steps, around)).astype(np.float32) * np.float32(2 * np.pi)
     off = np.sqrt(rng.random((n, steps, around)).astype(np.float32)) * calibre[..., None]
-    points = np.empty((3, n, steps, around), np.float32)
-    points[:] = np.moveaxis(axis, 2, 0)[..., None]
+    points = np.repeat(axis, around, axis=-1).reshape(3, n, steps, around)
     points[0] += off * np.cos(angle)
     points[1] += off * np.sin(angle)
     mass = np.square(calibre) * (np.pi / steps / around * length[:, None])

@@ -4,6 +4,7 @@ Organs are intervals in depth; the lung's path is what the heart, diaphragm, spi
 interval, integrated over slabs. Bones and vessels are projected point clouds.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -122,8 +123,9 @@ class Chest:
         ragged = 1 + small.texture(self.rng, (2.2, 5.0), (0.03, 0.06))
         level = np.clip(ragged * np.square((small.grid[0] - middle) / half), 0, 9)
         self.heart_level = camera.enlarge(level)  # below 1 inside the silhouette
-        thick = cv2.pow(np.clip(1 - self.heart_level, 0, 1), 0.42)
-        thick *= camera.at(lambda y: (4.4 + 2.4 * sigmoid(y - a.height * 0.5, 1.5)) * (a.depth / 9))
+        inside, thick = self.heart_level < 1, np.zeros_like(self.heart_level)
+        thick[inside] = (1 - self.heart_level[inside]) ** 0.42 * (a.depth / 9)
+        thick *= camera.at(lambda y: 4.4 + 2.4 * sigmoid(y - a.height * 0.5, 1.5))
         self.heart = camera.blur(thick, 0.12)
 
     def _borders(self):
@@ -279,43 +281,48 @@ def _thinned(cloud, camera):
 
 def _bone(chest):
     """Bone thickness: projected clouds, vertebrae, shoulder blades, sternum; saturating where bones overlap."""
-    a, camera, x, y = chest.anatomy, chest.camera, chest.x, chest.y
-    bone = camera.splat(*_thinned(a.bones, camera)) * (1 - 0.62 * sigmoid(y - chest.dome - 1.0, 1.2))
-    bone += _vertebrae(chest) + _humeri(chest)
-    for side in (-1, 1):
-        bone += np.float32(a.bone_density) * _scapula(chest, side)
-    middle = np.abs(x - np.float32(5 * np.sin(camera.yaw)))
-    manubrium = sigmoid(2.4 - 0.12 * (y - 2.5) - middle, 0.15) * sigmoid(y - 2.8, 0.2) * sigmoid(7.5 - y, 0.2)
-    bone += np.float32(0.2 * a.bone_density) * (
-        manubrium + sigmoid(1.5 - middle, 0.15) * sigmoid(y - 7.8, 0.2) * sigmoid(18 - y, 0.4)
-    )
-    bone = cv2.GaussianBlur(bone.astype(np.float32), (0, 0), max(0.35, 0.6 * camera.size / 320))
+    a, camera = chest.anatomy, chest.camera
+    bone = camera.splat(*_thinned(a.bones, camera)) * camera.at(lambda y: 1 - 0.62 * sigmoid(y - chest.dome - 1.0, 1.2))
+    _add_vertebrae(chest, bone)
+    bone += _humeri(chest) + a.bone_density * (_scapulae(chest) + 0.2 * _sternum(chest))
+    bone = cv2.GaussianBlur(bone, (0, 0), max(0.35, 0.6 * camera.size / 320))
     return 2.1 * bone / (1 + 1.05 * bone)
 
 
-def _vertebrae(chest):
-    """Vertebral bodies, end plates, pedicles, spinous and transverse processes (drawn near the midline only)."""
-    a, camera = chest.anatomy, chest.camera
-    out = np.zeros_like(chest.x)
+def _sternum(chest):
+    """Manubrium and body of the breast bone, 0..1; soft-edged, so drawn at half size."""
+    small = chest.camera.coarse
+    (x, y), turn = small.grid, 5 * math.sin(small.yaw)
+    middle = np.abs(x - turn)
+    top = small.at(lambda y: sigmoid(y - 2.8, 0.2) * sigmoid(7.5 - y, 0.2))
+    body = small.at(lambda y: sigmoid(y - 7.8, 0.2) * sigmoid(18 - y, 0.4))
+    both = sigmoid(2.4 - 0.12 * (y - 2.5) - middle, 0.15) * top + sigmoid(1.5 - middle, 0.15) * body
+    return chest.camera.enlarge(both)
+
+
+def _add_vertebrae(chest, bone):
+    """Add vertebral bodies, end plates, pedicles, spinous and transverse processes (drawn near the midline only)."""
+    a = chest.anatomy
     near = np.abs(chest.x - chest.spine) < 4.6
     y = chest.y[near]
-    x = chest.x[near] - chest.spine[near] + np.float32(7 * np.sin(camera.yaw))
-    index = np.clip(np.searchsorted(a.vertebra, y) - 1, 0, len(a.vertebra) - 2)
-    high = (a.vertebra[index + 1] - a.vertebra[index]).astype(np.float32)
-    part = ((y - a.vertebra[index]) / high).astype(np.float32)  # 0..1 from disc to disc
-    width = ((1.25 + 0.056 * np.maximum(index - 3, 0)) * (1 - 0.10 * np.sin(part * np.pi))).astype(np.float32)
+    x = chest.x[near] - chest.spine[near] + 7 * math.sin(chest.camera.yaw)
+    discs = a.vertebra.astype(np.float32)
+    index = np.clip(np.searchsorted(discs, y) - 1, 0, len(discs) - 2)
+    high = np.diff(discs)[index]
+    part = (y - discs[index]) / high  # 0..1 from disc to disc
+    width = (1.25 + 0.056 * np.maximum(np.arange(len(discs)) - 3, 0)).astype(np.float32)[index]
+    width *= 1 - 0.10 * np.sin(part * np.pi)
     edge = np.minimum(part, 1 - part)
     disc = sigmoid(0.12 - edge, 0.04)
     across = np.abs(x)
     inside = across < width
-    v = 0.97 * root(1 - (across / width) ** 6) * (1 - 0.75 * disc)
+    v = 0.97 * root(1 - np.square(across / width) ** 3) * (1 - 0.75 * disc)
     v += 0.55 * bell((edge - 0.13) * high, 0.09) * inside + 0.35 * bell(across - width, 0.10) * (1 - disc)
-    pedicle = np.hypot((across - width * 0.66) * (1 / 0.38), (part - 0.40) * high * (1 / 0.52))
-    v += 0.55 * bell(pedicle - 1, 0.28) + 0.15 * (pedicle < 1)
-    v += 0.9 * np.exp(-np.square(x * (1 / 0.28)) - np.square((part - 0.80) * high * (1 / 0.55)))
+    pedicle = np.sqrt(np.square((across - width * 0.66) / 0.38) + np.square((part - 0.40) * high / 0.52))
+    v += 0.55 * bell(pedicle - 1, 0.28) + np.float32(0.15) * (pedicle < 1)
+    v += 0.9 * np.exp(-np.square(x / 0.28) - np.square((part - 0.80) * high / 0.55))
     v += 0.40 * bell((part - 0.42) * high, 0.38) * sigmoid(2.9 - across, 0.15) * sigmoid(across - width * 0.8, 0.1)
-    out[near] = v * np.float32(0.55 * a.bone_density) * (y > -8) * (0.55 + 0.5 * sigmoid(2 - y, 1.5))
-    return out
+    bone[near] += v * (0.55 * a.bone_density) * (y > -8) * (0.55 + 0.5 * sigmoid(2 - y, 1.5))
 
 
 def _humeri(chest):
@@ -326,36 +333,26 @@ def _humeri(chest):
     start, end = (w + 2.3 + 0.5 * out, 3.4), (w + 4.6 + 3.4 * out, 27)
     limb = capsule(ax, y, start, end, 1.25, 1.15) - 0.72 * capsule(ax, y, start, end, 0.85, 0.75)
     head = root(1 - np.square((ax - start[0] + 0.4) / 2.2) - np.square((y - start[1] + 0.4) / 2.3))
-    return chest.camera.enlarge(small.blur(0.5 * limb + 0.6 * head, 0.07)) * np.float32(a.bone_density)
+    return chest.camera.enlarge(small.blur(0.5 * limb + 0.6 * head, 0.07)) * a.bone_density
 
 
-def _scapula(chest, side):
-    """Shoulder blade: a thin plate with denser borders and spine."""
+SCAPULA = ((8.6, 3.2), (9.0, 8), (10.6, 14.6), (11.4, 14.4), (13.4, 9.5), (15, 7.4), (15.6, 5.2), (14, 3.4), (11, 2.4))
+SCAPULAR_SPINE = ((9.0, 5.2), (12, 3.9), (14.8, 2.2), (16.6, 2.2))  # cm, of a thorax of 14 cm half width
+
+
+def _scapulae(chest):
+    """Shoulder blades: thin plates with denser borders and spine, 0..1."""
     camera, w, off = (chest.camera, chest.anatomy.half_width / 14.0, chest.acquisition.scapula)
-    outline = np.array(
-        [
-            (8.6, 3.2),
-            (9.0, 8),
-            (10.6, 14.6),
-            (11.4, 14.4),
-            (13.4, 9.5),
-            (15, 7.4),
-            (15.6, 5.2),
-            (14, 3.4),
-            (11, 2.4),
-        ]
-    )
-    outline = outline * [w, 1] + np.stack([off * (0.4 + 0.6 * outline[:, 1] / 14), np.full(9, -0.3)], 1)
-    loop = np.concatenate(
-        [np.linspace(p, q, 12, endpoint=False) for p, q in zip(outline, np.roll(outline, -1, 0), strict=True)]
-    )
-    loop = np.stack([np.convolve(np.r_[c[-8:], c, c[:8]], np.ones(17) / 17, "valid") for c in loop.T], 1)
-    loop = np.column_stack([side * loop[:, 0], loop[:, 1], np.full(len(loop), -7.0)])
-    spine = np.array([(9.0, 5.2), (12, 3.9), (14.8, 2.2), (16.6, 2.2)]) * [w, 1] + [off * 0.55, 0]
-    spine = np.column_stack([side * spine[:, 0], spine[:, 1], np.full(4, -8.0)])
+    corners, spine = np.array(SCAPULA), np.array(SCAPULAR_SPINE) * [w, 1] + [off * 0.55, 0]
+    corners = np.column_stack([corners[:, 0] * w + off * (0.4 + 0.6 * corners[:, 1] / 14), corners[:, 1] - 0.3])
+    way = np.arange(-8, 9 * 12 + 8) / 12  # twelve points from corner to corner, a few twice
+    loop = [np.interp(way, np.arange(9), column, period=9) for column in corners.T]
+    loop = np.stack([np.convolve(column, np.ones(17) / 17, "valid") for column in loop], 1)
     plate, edge, thick = camera.canvas(), camera.canvas(), camera.canvas()
-    camera.fill(plate, loop)
-    camera.draw(edge, loop, 0.28, closed=True)
-    camera.draw(thick, loop[27:67], 0.5)
-    camera.draw(thick, spine, 0.6)
+    for side in (-1, 1):
+        outline = np.column_stack([side * loop[:, 0], loop[:, 1], np.full(len(loop), -7.0)])
+        camera.fill(plate, outline)
+        camera.draw(edge, outline, 0.28, closed=True)
+        camera.draw(thick, outline[27:67], 0.5)
+        camera.draw(thick, np.column_stack([side * spine[:, 0], spine[:, 1], np.full(4, -8.0)]), 0.6)
     return camera.soften(cv2.addWeighted(plate, 0.20, cv2.addWeighted(edge, 0.55, thick, 0.65, 0), 0.9, 0), 0.07)

@@ -39,9 +39,9 @@ def look_up(processed, chest):
     lung, middle = (_landmark(processed, chest.field, 32, 1.6), _landmark(processed, chest.core, 60, 3.2))
     t = (processed - lung) * np.float32(taken.contrast / max(middle - lung, 0.6))  # 0 lung .. 1 mediastinum
     dark, light = {"linear": (0.30, 0.78), "film": (0.22, 0.80), "flat": (0.38, 0.72)}[taken.look]
-    curve = _curve(dark + taken.level + (light - dark) * np.linspace(-3, 5, 8192), LUT_KNEE[taken.look], taken.gamma)
-    curve = (taken.floor + curve * (taken.ceiling - taken.floor)).astype(np.float32)
-    return np.take(curve, np.clip((t + 3) * np.float32(8191 / 8), 0, 8191).astype(np.int32))
+    grey = dark + taken.level + (light - dark) * np.linspace(-3, 5, 8192, dtype=np.float32)
+    curve = taken.floor + _curve(grey, LUT_KNEE[taken.look], taken.gamma) * (taken.ceiling - taken.floor)
+    return np.take(curve, np.clip((t + 3) * (8191 / 8), 0, 8191).astype(np.intp))
 
 
 def _curve(grey, knee, gamma):
@@ -55,4 +55,7 @@ def _curve(grey, knee, gamma):
 
 def _landmark(image, where, percentile, otherwise):
     values = image[where]
-    return float(np.percentile(values, percentile)) if values.size > 30 else otherwise
+    if values.size <= 30:
+        return otherwise
+    rank = round((values.size - 1) * percentile / 100)
+    return float(np.partition(values, rank)[rank])  # np.percentile takes ten times as long

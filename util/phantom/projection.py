@@ -4,6 +4,7 @@ Lengths are centimetres. x runs to the patient's left (the film's right), y down
 One pixel is `fov / size` cm in the plane z = 0, so films of different `size` show the same geometry.
 """
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -76,8 +77,8 @@ class Camera:
         """Two float32 (size, size) maps: x and y in cm of every pixel in the plane z = 0."""
         ramp = (np.arange(self.size, dtype=np.float32) + 0.5) * np.float32(self.cm) - np.float32(self.fov / 2)
         u, v = ramp[None, :], ramp[:, None]
-        c, s = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))
-        return u * c + v * s + np.float32(self.centre[0]), v * c - u * s + np.float32(self.centre[1])
+        c, s = math.cos(self.roll), math.sin(self.roll)
+        return u * c + (v * s + self.centre[0]), v * c - (u * s - self.centre[1])
 
     @cached_property
     def _level(self):
@@ -89,8 +90,8 @@ class Camera:
 
     def magnification(self, z):
         """Size on the film of a thing at depth `z`, relative to the plane z = 0."""
-        gap = 11 - z if self.anterior else 11 + z
-        return (self.source - 11) / (self.source - gap)
+        far = self.source - 11
+        return 1 / (1 + z * ((1 if self.anterior else -1) / far))
 
     def project(self, points):
         """Pixel coordinates (column, row), float arrays, of (n, 3) points, or of (n, 2) points taken at z = 0."""
@@ -98,21 +99,18 @@ class Camera:
         if points.shape[1] == 3:
             z = points[:, 2]
             scale = self.magnification(z)
-            x = (x * np.float32(np.cos(self.yaw)) + z * np.float32(np.sin(self.yaw))) * scale
-            y = (y - 10) * scale + 10 - z * np.float32(0.55 * np.tan(self.pitch))
-        u, v = x - np.float32(self.centre[0]), y - np.float32(self.centre[1])
-        c, s = (np.float32(np.cos(self.roll) / self.cm), np.float32(np.sin(self.roll) / self.cm))
-        middle = np.float32(self.size / 2 - 0.5)
-        return u * c - v * s + middle, u * s + v * c + middle
+            x = (x * math.cos(self.yaw) + z * math.sin(self.yaw)) * scale
+            y = (y - 10) * scale - z * (0.55 * math.tan(self.pitch)) + 10
+        c, s = math.cos(self.roll) / self.cm, math.sin(self.roll) / self.cm
+        middle, (left, top) = self.size / 2 - 0.5, self.centre
+        return x * c - y * s + (middle - left * c + top * s), x * s + y * c + (middle - left * s - top * c)
 
     def splat(self, points, mass):
         """Thickness map (cm, float32) of a cloud of points (n, 3) with masses float64 (n,) in cm^3."""
         n = self.size + 2  # a frame of one pixel takes what falls beside the film
-        column, row = (np.clip(p + np.float32(1.5), 0, n - 1).astype(np.intp) for p in self.project(points))
-        row *= n
-        row += column
-        gathered = np.bincount(row, mass, n * n).reshape(n, n)[1:-1, 1:-1]
-        return (gathered * (1 / self.cm**2)).astype(np.float32)
+        column, row = (np.clip(p + 1.5, 0, n - 1).astype(np.int32) for p in self.project(points))
+        gathered = np.bincount(row * n + column, mass, n * n).astype(np.float32).reshape(n, n)
+        return gathered[1:-1, 1:-1] * (1 / self.cm**2)
 
     def draw(self, canvas, points, width, value=255, closed=False):
         """Draw a line of `width` cm through points (cm) on a uint8 canvas, in place."""
@@ -192,7 +190,7 @@ class Camera:
     def texture(self, rng, scales, weights):
         """Zero-mean random map (float32): a sum of fields of the given grain sizes (cm), fixed to the patient."""
         total = np.zeros((self.size, self.size), np.float32)
-        c, s = np.cos(self.roll), np.sin(self.roll)
+        c, s = math.cos(self.roll), math.sin(self.roll)
         half = self.fov / 2 - self.cm / 2
         for scale, weight in zip(scales, weights, strict=True):
             knots = int(FIELD / scale) + 4
