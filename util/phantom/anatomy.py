@@ -169,41 +169,53 @@ def _organs(rng, age, sex, grown, height, fat):
 
 
 def _tube(path, radius, around, wobble, shell, radius_y=None, density=1.0):
-    """Points and masses of bones: a cortical shell (thickness `shell`) and a weak core along polylines.
+    """Cloud of bones: a cortical shell (thickness `shell`) and a weak core along polylines.
 
-    path: (..., n, 3), one polyline or several alike; radius, radius_y, density: (..., n) or scalar; wobble: float32
-    (..., n, around + core), uniform in 0..1, what keeps the `around` points of the shell and those of the core from
-    lying in rows. Returns points float32 (m, 3) and masses float64 (m,).
+    path: (3, ..., n), x, y and z of polylines; radius, radius_y, density: (..., n) or scalar; wobble: float32
+    (..., n, m), uniform in 0..1, what keeps the points, `around` of the shell and then those of the core, from lying
+    in rows. Returns points float32 (3, ...) and masses float64 (...).
     """
     core = wobble.shape[-1] - around
-    tangent = np.gradient(path, axis=-2)
-    step = np.sqrt((tangent * tangent).sum(-1))
-    x, y, z = np.moveaxis(tangent / (step[..., None] + 1e-9), -1, 0)
-    level = np.hypot(x, z) + 1e-9
-    sideways, forward = -z / level, x / level  # what is square to the tangent and level, and then square to both:
-    upward = np.stack([-forward * y, forward * x - sideways * z, sideways * y])
-    across = np.stack([sideways, np.zeros_like(y), forward])
+    tangent = np.gradient(path, axis=-1)
+    step = np.sqrt((tangent * tangent).sum(0))
+    x, y, z = tangent / (step + 1e-9)
+    level = np.sqrt(x * x + z * z) + 1e-9
     rx, ry = np.asarray(radius), np.asarray(radius if radius_y is None else radius_y)
-    axes = across * rx, upward * ry, np.moveaxis(tangent, -1, 0)
-    # golden-ratio lattices instead of random points: the same smooth shadow from a third of the points
-    row, ring, disc = np.arange(path.shape[-2])[:, None], np.arange(around), np.arange(core)
-    angle = np.concatenate([(ring + row * 0.618034 % 1) / around, (row * 0.754878 + disc * 0.618034) % 1], 1)
+    sideways, forward = -z / level, x / level  # `across` is level and square to the tangent, `upward` to both
+    across = np.stack([sideways * rx, np.zeros_like(y), forward * rx])
+    upward = np.stack([-forward * y, forward * x - sideways * z, sideways * y]) * ry
+    angle, reach, slip = _lattice(path.shape[-1], around, core)
     wobble = wobble * np.float32(0.3)
-    angle = (angle.astype(np.float32) + wobble * np.float32(1 / around)) * np.float32(2 * np.pi)
-    reach = np.ones(angle.shape[-2:], np.float32)
-    reach[:, around:] = np.sqrt((row * 0.569840 % 1 + disc) / core % 1)
-    slip = (np.arange(around + core) * 0.618034 % 1 - 0.65).astype(np.float32) + wobble * np.float32(2.5)
-    offsets = np.cos(angle) * reach, np.sin(angle) * reach, slip
+    angle = angle + wobble * np.float32(2 * np.pi / around)
+    offsets = np.cos(angle) * reach, np.sin(angle) * reach, slip + wobble * np.float32(2.5)
     points = np.empty((3, *angle.shape), np.float32)
-    for k in range(3):
-        points[k] = path[..., k, None]
-        for axis, offset in zip(axes, offsets, strict=True):
-            points[k] += axis[k].astype(np.float32)[..., None] * offset
+    points[:] = path[..., None]
+    for axis, offset in zip((across, upward, tangent), offsets, strict=True):
+        points += axis.astype(np.float32)[..., None] * offset
     girth = 2 * np.pi * np.sqrt((rx**2 + ry**2) / 2)
     mass = np.empty(angle.shape)
     mass[..., :around] = (density * girth * shell * step / around)[..., None]
     mass[..., around:] = (density * 0.27 * np.pi * rx * ry * step / core)[..., None]
-    return points.reshape(3, -1).T, mass.ravel()
+    return points, mass
+
+
+@lru_cache(maxsize=8)
+def _lattice(n, around, core):
+    """Where the points of a tube lie round its axis (angle, share of the radius) and along it (steps).
+
+    Golden-ratio lattices instead of random points: the same smooth shadow from a third of the points.
+    """
+    row, ring, disc = np.arange(n)[:, None], np.arange(around), np.arange(core)
+    angle = np.concatenate([(ring + row * 0.618034 % 1) / around, (row * 0.754878 + disc * 0.618034) % 1], 1)
+    reach = np.concatenate([np.ones((n, around)), np.sqrt((row * 0.569840 % 1 + disc) / core % 1)], 1)
+    slip = np.arange(around + core) * 0.618034 % 1 - 0.65
+    return (angle * 2 * np.pi).astype(np.float32), reach.astype(np.float32), slip.astype(np.float32)
+
+
+def _cloud(parts):
+    """Points float32 (n, 3), column by column in memory, and masses float64 (n,) of parts (3, ...) and (...)."""
+    points, mass = zip(*parts, strict=True)
+    return np.concatenate([p.reshape(3, -1) for p in points], 1).T, np.concatenate([m.ravel() for m in mass])
 
 
 class _Body:
@@ -222,11 +234,12 @@ def _bones(measures, rng):
     ribs, clavicles = [], []
     for side in (-1, 1):
         ribs += [_draw_rib(rng, side, number, body.age > 40 and number < 9) for number in range(1, 12)]
-        clavicles.append(_clavicle(body, rng, side))
-    groups = [rib for rib in ribs if rib["number"] <= 2], [rib for rib in ribs if rib["number"] > 2]
-    points, mass = zip(*(part for group in groups for part in _ribs(body, group, slope * drop, half)), strict=True)
-    points, mass = zip(*clavicles, *zip(points, mass, strict=True), strict=True)
-    return np.concatenate(points), np.concatenate(mass) * float(body.bone_density)
+        clavicles.append((rng.uniform(0.4, 3.0), rng.normal(), rng.random((170, 29), dtype=np.float32)))
+    upper, lower = [rib for rib in ribs if rib["number"] <= 2], [rib for rib in ribs if rib["number"] > 2]
+    points, mass = _cloud([
+        *_ribs(body, upper, slope * drop, half), *_ribs(body, lower, slope * drop, half), _clavicles(body, clavicles)
+    ])  # fmt: skip
+    return points, mass * body.bone_density
 
 
 def _draw_rib(rng, side, number, calcified):
@@ -259,44 +272,42 @@ def _ribs(body, ribs, drop, half):
     y = top + drop * (1 - np.cos(turn)) / 2 * (0.85 + 0.15 * np.sin(turn))
     y -= 0.9 * bell(turn - 0.45, 0.35) * np.minimum(1, number / 4)
     y += 0.12 * np.sin(turn * 4 + column("phase") * 6)
-    path = np.stack([side * x + body.spine(top) * 0.7, y, -depth * np.cos(turn) - 0.3], 2)
+    path = np.stack([side * x + body.spine(top) * 0.7, y, -depth * np.cos(turn) - 0.3])
     width = half * (1 + 0.12 * np.sin(turn * 3 + number)) * (0.82 + 0.25 * np.clip((turn - 1.2) / 1.3, 0, 1))
     width *= np.where(number == 1, 1.15, np.where(number > 9, 0.85, 1.0))
     thin = 1 - 0.4 * np.clip((turn - 1.6) / 0.8, 0, 1)  # the front of a rib casts less shadow
     yield _tube(path, 0.33, 18, surface, 0.115, radius_y=width, density=thin)
-    tips = [(rib, tip) for rib, tip in zip(ribs, path[:, -1], strict=True) if "stub" in rib]
-    if tips:
-        yield _cartilage(body, *zip(*tips, strict=True), half)
+    stubs = [(rib, tip) for rib, tip in zip(ribs, path[..., -1].T, strict=True) if "stub" in rib]
+    if stubs:
+        yield _cartilage(body, stubs, half)
 
 
-def _cartilage(body, ribs, tips, half):
-    """Cloud of the calcified stubs of cartilage at the tips (n, 3) of the ribs."""
-    tips = np.array(tips)
-    target = [(r["side"] * 2.2, tip[1] + (-1.5 if r["number"] > 4 else 0.3)) for r, tip in zip(ribs, tips, strict=True)]
-    target = np.column_stack([target, np.full(len(ribs), body.depth * 0.95)])
-    length = np.array([rib["stub"] for rib in ribs])[:, None, None]
-    path = tips[:, None] + (target - tips)[:, None] * np.linspace(0, 1, 24)[:, None] * length
-    chalk = np.array([rib["chalk"] for rib in ribs])[:, None] * 0.5 * np.clip((body.age - 40) / 30, 0, 1)
-    surface = np.stack([rib["stub_surface"] for rib in ribs])
-    return _tube(path, 0.35, 8, surface, 0.05, radius_y=half, density=chalk)
+def _cartilage(body, stubs, half):
+    """Cloud of calcified stubs of cartilage, which run from the tips (x, y, z) of their ribs towards the sternum."""
+    lengths, chalk, surface = ([rib[name] for rib, _ in stubs] for name in ("stub", "chalk", "stub_surface"))
+    tips = np.array([tip for _, tip in stubs])
+    ends = [(r["side"] * 2.2, y + (-1.5 if r["number"] > 4 else 0.3), body.depth * 0.95) for r, (_, y, _) in stubs]
+    path = tips.T[..., None] + ((ends - tips) * np.array(lengths)[:, None]).T[..., None] * np.linspace(0, 1, 24)
+    chalk = np.array(chalk)[:, None] * 0.5 * np.clip((body.age - 40) / 30, 0, 1)
+    return _tube(path, 0.35, 8, np.stack(surface), 0.05, radius_y=half, density=chalk)
 
 
-def _clavicle(body, rng, side):
+def _clavicles(body, drawn):
+    """Cloud of both clavicles, from the random numbers (rise, level, surface) of the right and the left one."""
+    rise, level, surface = (np.array(numbers) for numbers in zip(*drawn, strict=True))
     t = np.linspace(0, 1, 170)
-    rise, level = rng.uniform(0.4, 3.0), 4.3 + rng.normal() * 0.5
-    x = 1.7 + t * (body.half_width + 0.2)
-    y = level - 0.9 * np.sin(t * np.pi * 0.9) - t * rise + 0.45 * np.sin(t * 6.28)
+    x = np.outer([-1, 1], 1.7 + t * (body.half_width + 0.2))
+    y = 4.3 + level[:, None] * 0.5 - 0.9 * np.sin(t * np.pi * 0.9) - t * rise[:, None] + 0.45 * np.sin(t * 6.28)
     z = body.depth * 0.72 - 9 * t**1.6 + 1.2 * np.sin(t * 6.28)
     head = 0.28 * bell(t, 0.1)
-    surface = rng.random((170, 29), dtype=np.float32)
-    path = np.stack([side * x, y, z], 1)
+    path = np.stack([x, y, np.broadcast_to(z, x.shape)])
     return _tube(path, 0.48 + head, 22, surface, 0.11, radius_y=0.52 + head + 0.15 * t, density=2.1)
 
 
 def _vessels(measures, rng):
     """Pulmonary arteries and veins: trees that branch six times from each hilum (Murray's exponent 2.7)."""
     body = _Body(measures)
-    parts = []
+    parts, surfaces = [], []
     for side in (-1, 1):
         for kind in (0, 1):
             start = [
@@ -305,16 +316,13 @@ def _vessels(measures, rng):
                 0.8 * (kind - 1),
             ]
             parts += _tree(body, rng, side, np.array(start), 1.0 if kind == 0 else 0.85)
-        t = np.linspace(0, 1, 90)
-        x, y = (
-            side * (1.2 + 3.3 * t - 0.5 * t * t),
-            body.height * (0.43 if side < 0 else 0.40) + 3.4 * t**1.7,
-        )
-        surface = rng.random((90, 112), dtype=np.float32)
-        points, mass = _tube(np.stack([x, y, np.full_like(t, -0.5)], 1), 0.80 - 0.34 * t, 84, surface, 0.0)
-        parts.append((points[mass > 0], mass[mass > 0] * (0.8 / 0.27)))
-    points, mass = zip(*parts, strict=True)
-    return np.concatenate(points), np.concatenate(mass)
+        surfaces.append(rng.random((90, 112), dtype=np.float32))
+    t = np.linspace(0, 1, 90)  # the main arteries
+    x = np.outer([-1, 1], 1.2 + 3.3 * t - 0.5 * t * t)
+    y = body.height * np.array([[0.43], [0.40]]) + 3.4 * t**1.7
+    path = np.stack([x, y, np.full_like(x, -0.5)])
+    points, mass = _tube(path, 0.80 - 0.34 * t, 84, np.stack(surfaces), 0.0)
+    return _cloud([*parts, (points[..., 84:], mass[..., 84:] * (0.8 / 0.27))])  # blood without a shell
 
 
 def _tree(body, rng, side, hilum, scale):
@@ -353,7 +361,7 @@ def _segments(rng, origin, heading, radius, length, generation):
     """Points (float32) and masses (float64) of slightly bent, tapering cylinders, and their tips."""
     n, steps = len(origin), min(max(34 - 5 * generation, 8), 34)
     around = (18, 12, 6, 4, 2, 1)[generation]
-    t = (np.arange(steps)[None, :] + rng.random((n, steps))) / steps
+    t = (np.arange(steps) + rng.random((n, steps))) / steps
     bend = rng.normal(0, 0.22, (n, 1, 3))
     axis = heading.T[..., None] * t + bend[:, 0].T[..., None] * (t * (1 - t))  # x, y, z come first
     axis = (origin.T[..., None] + axis * length[:, None]).astype(np.float32)
@@ -364,7 +372,7 @@ def _segments(rng, origin, heading, radius, length, generation):
     points[0] += off * np.cos(angle)
     points[1] += off * np.sin(angle)
     mass = np.square(calibre) * (np.pi / steps / around * length[:, None])
-    return points.reshape(3, -1).T, np.repeat(mass, around), origin + heading * length[:, None]
+    return points, np.repeat(mass, around), origin + heading * length[:, None]
 
 
 def trunk(a, taken, camera):
