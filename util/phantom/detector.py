@@ -9,16 +9,16 @@ LUT_KNEE = {"linear": (0.16, 0.72), "film": (0.10, 0.62), "flat": (0.05, 0.80)}
 def expose(attenuation, chest, rng):
     """Log exposure (float32, 0 is the open beam) behind a map of sum(mu * thickness), noise from `rng`."""
     taken, camera = chest.acquisition, chest.camera
-    primary = np.exp(-attenuation)
-    scatter = camera.blur(np.minimum(primary, 0.30), 3.2)
-    photons = primary + np.float32(0.6 * taken.scatter) * scatter
+    primary = cv2.exp(-attenuation)
+    scatter = camera.blur(np.clip(primary, 0, 0.30), 3.2)
+    photons = primary + 0.6 * taken.scatter * scatter
     if taken.blur * 2 > camera.cm * 0.5:
         photons = camera.blur(photons, taken.blur * 2)
     # a pixel of a smaller film gathers more photons, hence less noise
     per_pixel = 1.6e5 * taken.dose * (320 / camera.size) ** 2
     grain = cv2.GaussianBlur(rng.standard_normal(photons.shape, dtype=np.float32), (0, 0), 0.55)
-    photons += np.sqrt(np.maximum(photons, 1e-5) * np.float32(1 / per_pixel)) * grain * np.float32(1.6)
-    return -np.log(np.maximum(photons, np.float32(2e-4)))
+    photons += np.sqrt(np.clip(photons, 1e-5, np.inf) * (1.6**2 / per_pixel)) * grain
+    return -cv2.log(np.clip(photons, 2e-4, np.inf))
 
 
 def process(exposure, chest):
@@ -29,15 +29,15 @@ def process(exposure, chest):
     broad = camera.blur(exposure, 7.0) - 2
     taken = chest.acquisition
     ramp = np.linspace(-1, 1, camera.size, dtype=np.float32)
-    tilted = exposure + (ramp * np.float32(taken.slope[0]) + ramp[:, None] * np.float32(taken.slope[1]))
-    return tilted + np.float32(taken.enhance * 0.9) * sharp + np.float32(taken.local) * local - np.float32(0.10) * broad
+    tilted = exposure + (ramp * taken.slope[0] + ramp[:, None] * taken.slope[1])
+    return tilted + taken.enhance * 0.9 * sharp + taken.local * local - 0.10 * broad
 
 
 def look_up(processed, chest):
     """Grey values 0..255 (float32): the window is set on lung and mediastinum, then one of three curves is applied."""
     taken = chest.acquisition
     lung, middle = (_landmark(processed, chest.field, 32, 1.6), _landmark(processed, chest.core, 60, 3.2))
-    t = (processed - lung) * np.float32(taken.contrast / max(middle - lung, 0.6))  # 0 lung .. 1 mediastinum
+    t = (processed - lung) * (taken.contrast / max(middle - lung, 0.6))  # 0 lung .. 1 mediastinum
     dark, light = {"linear": (0.30, 0.78), "film": (0.22, 0.80), "flat": (0.38, 0.72)}[taken.look]
     grey = dark + taken.level + (light - dark) * np.linspace(-3, 5, 8192, dtype=np.float32)
     curve = taken.floor + _curve(grey, LUT_KNEE[taken.look], taken.gamma) * (taken.ceiling - taken.floor)

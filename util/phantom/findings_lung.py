@@ -4,6 +4,8 @@ A painter draws the same random numbers at every severity, so that a lesion grow
 added, in cm: 0.3 cm is at the edge of what a reader sees among ribs, 2 cm is plain.
 """
 
+import math
+
 import cv2
 import numpy as np
 
@@ -76,23 +78,27 @@ def infiltration(chest, lesion):
     for _ in range(2 + int(4 * lesion.extent)):
         x, y = place(chest, rng, 0.35, 0.95, (0.05, 0.85), lesion.side if rng.random() < 0.7 else -lesion.side)
         wide, high, strength = (rng.uniform(1.2, 2.8), rng.uniform(1.2, 2.8), rng.uniform(0.75, 1))
-        patches += np.float32(strength) * np.exp(-np.square((chest.x - x) / wide) - np.square((chest.y - y) / high))
+        w = camera.window(x, y, 3 * max(wide, high))
+        patches[w] += strength * np.exp(-np.square((chest.x[w] - x) / wide) - np.square((chest.y[w] - y) / high))
     patches = np.clip(patches, 0, 1.2) * chest.lungness
     mottle = np.clip(1 + 0.9 * camera.texture(rng, (0.6, 1.3, 2.8), (0.45, 0.5, 0.5)), 0, 3)
     chest.extra += patches * mottle * np.float32(0.6 + 4.6 * s)
     return patches > 0.35
 
 
-def _airspace(chest, rng, x, y, radii, fill, bronchogram, limit=1.0):
-    """An irregular patch whose air is replaced over `fill` (0..1) of the path: (cm added, membership 0..1).
+def _airspace(chest, rng, x, y, radii, fill, bronchogram, limit=None):
+    """An irregular patch whose air is replaced over `fill` (0..1) of the path: (window, cm added, membership 0..1).
 
     Air bronchograms are branches of air left open, drawn from the hilum through the patch.
     """
     camera = chest.camera
-    ragged = camera.texture(rng, (1.1, 2.3), (0.25, 0.35))
-    inside = sigmoid(1 - np.hypot((chest.x - x) / radii[0], (chest.y - y) / radii[1]) - 0.55 * ragged, 0.13)
-    inside = (inside * limit * chest.lungness * (chest.x * x > 0)).astype(np.float32)
-    added = inside * np.float32(fill) * np.minimum(chest.lung0 * 0.9, 11) * (1 + 0.12 * ragged)
+    w = camera.window(x, y, 2.5 * max(radii))
+    ragged = camera.texture(rng, (1.1, 2.3), (0.25, 0.35))[w]
+    away = np.sqrt(np.square((chest.x[w] - x) / radii[0]) + np.square((chest.y[w] - y) / radii[1]))
+    inside = sigmoid(1 - away - 0.55 * ragged, 0.13) * chest.lungness[w] * (chest.x[w] * x > 0)
+    if limit is not None:
+        inside *= limit(chest.y[w])
+    added = inside * np.clip(chest.lung0[w] * 0.9, 0, 11) * fill * (1 + 0.12 * ragged)
     branches = camera.canvas()
     hx, hy = chest.hila[0 if x < 0 else 1]
     start, aim = np.array([hx + (x - hx) * 0.2, hy + (y - hy) * 0.2]), np.array([x, y])
@@ -100,8 +106,8 @@ def _airspace(chest, rng, x, y, radii, fill, bronchogram, limit=1.0):
         end = aim + rng.normal(size=2) * radii * 0.6
         camera.draw(branches, curve([start, (start + end) / 2 + rng.normal(size=2) * 0.5, end], 12), 0.25)
     if bronchogram:
-        added = added - camera.soften(branches, 0.07) * inside * np.float32(0.55 * min(1, fill * 2))
-    return np.maximum(added, 0), inside
+        added -= camera.soften(branches, 0.07)[w] * inside * (0.55 * min(1, fill * 2))
+    return w, np.clip(added, 0, np.inf), inside
 
 
 def consolidation(chest, lesion):
@@ -114,32 +120,33 @@ def consolidation(chest, lesion):
         (-1 if lobe[0] == "R" else 1) * body.half_width * 0.58 + rng.normal() * 0.6,
         level + rng.normal() * 0.8,
     )
-    limit = 1.0
+    limit = None
     if lobe == "RUL":  # the minor fissure bounds it sharply
-        limit, y = sigmoid(fissure - chest.y, 0.15), fissure - 2.6
+        limit, y = lambda level: sigmoid(fissure - level, 0.15), fissure - 2.6
     elif lobe == "RML":
-        limit = sigmoid(chest.y - fissure, 0.15)
+        limit = lambda level: sigmoid(level - fissure, 0.15)  # noqa: E731
     radii = np.array([1.9 + 3.9 * s, 1.9 + 3.4 * s])
-    added, inside = _airspace(chest, rng, x, y, radii, 0.25 + 0.65 * s, True, limit)
-    chest.extra += added
-    chest.lung = chest.lung - 0.9 * added
-    chest.seen *= 1 - 0.8 * inside
-    return (inside > 0.4) & chest.in_lung
+    w, added, inside = _airspace(chest, rng, x, y, radii, 0.25 + 0.65 * s, True, limit)
+    chest.extra[w] += added
+    chest.lung[w] -= 0.9 * added
+    chest.seen[w] *= 1 - 0.8 * inside
+    mask = np.zeros(chest.x.shape, bool)
+    mask[w] = (inside > 0.4) & chest.in_lung[w]
+    return mask
 
 
 def pneumonia(chest, lesion):
     """One or two mottled patches in the mid and lower lung, less dense than a consolidation."""
     s, rng, camera = lesion.severity, lesion.rng, chest.camera
     mask = np.zeros(chest.x.shape, bool)
-    for focus in range(2):
+    for _ in range(2 if lesion.extent < 0.35 else 1):
         x, y = place(chest, rng, 0.45, 0.93, (0.1, 0.75))
         radii = rng.uniform(1.6, 3.0, 2) * (0.75 + 0.6 * s)
-        added, inside = _airspace(chest, rng, x, y, radii, 0.20 + 0.68 * s, rng.random() < 0.4)
-        mottle = np.clip(1 + 0.5 * camera.texture(rng, (0.7, 1.5), (0.5, 0.6)), 0.2, 2)
-        if focus == 0 or lesion.extent < 0.35:
-            chest.extra += added * mottle
-            chest.seen *= 1 - 0.4 * inside
-            mask |= (inside > 0.4) & chest.in_lung
+        w, added, inside = _airspace(chest, rng, x, y, radii, 0.20 + 0.68 * s, rng.random() < 0.4)
+        mottle = np.clip(1 + 0.5 * camera.texture(rng, (0.7, 1.5), (0.5, 0.6))[w], 0.2, 2)
+        chest.extra[w] += added * mottle
+        chest.seen[w] *= 1 - 0.4 * inside
+        mask[w] |= (inside > 0.4) & chest.in_lung[w]
     return mask
 
 
@@ -173,9 +180,11 @@ def _plates(chest, lesion):
             rng.uniform(0.2, 0.48) * (0.7 + 0.7 * s),
         )
         bow, strength = 0.03 * rng.normal(), rng.uniform(0.6, 1)
-        u = (chest.x - x) * np.cos(tilt) + (chest.y - y) * np.sin(tilt)
-        v = (chest.y - y) * np.cos(tilt) - (chest.x - x) * np.sin(tilt) - bow * u * u
-        plates = np.maximum(plates, bell(v, thick) * sigmoid(length - np.abs(u), 0.4) * np.float32(strength))
+        w = chest.camera.window(x, y, length + 3)
+        dx, dy, c, s_ = chest.x[w] - x, chest.y[w] - y, math.cos(tilt), math.sin(tilt)
+        u = dx * c + dy * s_
+        v = dy * c - dx * s_ - bow * u * u
+        plates[w] = np.maximum(plates[w], bell(v, thick) * sigmoid(length - np.abs(u), 0.4) * strength)
     plates *= chest.lungness
     chest.extra += plates * np.float32(0.5 + 4.6 * s)
     return plates > 0.3
@@ -185,7 +194,8 @@ def fibrosis(chest, lesion):
     """Coarse lines and small rings at the bases and periphery (or apices), with loss of volume."""
     s, rng, camera = lesion.severity, lesion.rng, chest.camera
     basal = lesion.kind < 0.65
-    zone = sigmoid(chest.y - 0.58 * chest.dome, 1.3) if basal else sigmoid(0.40 * chest.dome - chest.y, 1.2)
+    low, high = 0.58 * chest.dome, 0.40 * chest.dome
+    zone = camera.at(lambda y: sigmoid(y - low, 1.3) if basal else sigmoid(high - y, 1.2))
     zone = zone * (0.35 + 0.65 * np.exp(-np.maximum(chest.rim - 0.3, 0) / (2.8 + 2.5 * s))) * chest.lungness
     if lesion.extent > 0.7:  # one side only
         zone = zone * (chest.x * lesion.side > 0)
@@ -201,8 +211,8 @@ def fibrosis(chest, lesion):
     paths = np.stack([x[:, None] + cosine * along - sine * off, y[:, None] + sine * along + cosine * off], axis=-1)
     rings = (np.arange(number) % 6 == 5) & (s > 0.2)
     camera.draw_each(lines, paths[:number][~rings], 0.13, 110 + 145 * draws[:number, 3][~rings])
-    for i in np.flatnonzero(rings):
-        camera.disc(lines, (x[i], y[i]), 0.22 + 0.3 * draws[i, 2], 120 + 135 * draws[i, 4], width=0.1)
+    centres, drawn = np.column_stack([x, y])[:number][rings], draws[:number][rings]
+    camera.rings(lines, centres, 0.22 + 0.3 * drawn[:, 2], 0.1, 120 + 135 * drawn[:, 4])
     chest.extra += (camera.soften(lines, 0.06) * np.float32(1.0 + 3.4 * s) + np.float32(1.9 * s)) * zone
     return zone > 0.4
 

@@ -301,4 +301,6 @@ def _text(film, words, x, y, scale, bright, tilt=0.0):
     matrix = cv2.getRotationMatrix2D((20, 36), tilt, scale * size / 320)
     matrix[:, 2] += np.array([x * size - 20, y * size - 36])
     printed = cv2.warpAffine(plate, matrix, (size, size), flags=cv2.INTER_LINEAR)
-    np.maximum(film, printed.astype(np.float32) * np.float32(bright / 255), out=film)
+    left, top, wide, high = cv2.boundingRect(printed)
+    part = np.s_[top : top + high, left : left + wide]
+    film[part] = np.maximum(film[part], printed[part] * np.float32(bright / 255))

@@ -126,11 +126,16 @@ class Camera:
         """Fill the polygon through points (cm) on a uint8 canvas, in place."""
         cv2.fillPoly(canvas, [self._fixed(points)], int(value), cv2.LINE_AA, 4)
 
-    def disc(self, canvas, centre, radius, value=255, width=-1.0):
-        """Draw a disc, or a ring of line `width` cm, round `centre` (cm) on a uint8 canvas, in place."""
-        column, row = self._fixed(np.atleast_2d(np.asarray(centre, float)))[0]
-        line = -1 if width < 0 else max(1, round(width / self.cm))
-        cv2.circle(canvas, (int(column), int(row)), int(16 * radius / self.cm), int(value), line, cv2.LINE_AA, 4)
+    def rings(self, canvas, centres, radii, width, values):
+        """Draw many rings of line `width` cm round centres (n, 2) in cm, each of its own radius and value."""
+        line = max(1, round(width / self.cm))
+        for (column, row), radius, value in zip(self._fixed(centres).tolist(), radii, values, strict=True):
+            cv2.circle(canvas, (column, row), int(16 * radius / self.cm), int(value), line, cv2.LINE_AA, 4)
+
+    def disc(self, canvas, centre, radius, value=255):
+        """Draw a disc round `centre` (cm) on a uint8 canvas, in place."""
+        centre = self._fixed([centre])[0].tolist()
+        cv2.circle(canvas, centre, int(16 * radius / self.cm), int(value), -1, cv2.LINE_AA, 4)
 
     def window(self, x, y, reach):
         """Slices (rows, columns) of the film that hold everything within `reach` cm of (x, y)."""
@@ -178,14 +183,20 @@ class Camera:
         """
         ramp = np.arange(self.size, dtype=np.float32)
         moves = [self.texture(rng, (scale,), (amplitude,)) * np.float32(1 / self.cm) for _ in range(2)]
+        margin = math.ceil(max(np.abs(move).max() for move in moves)) + 1
         columns, rows = moves[0] + ramp, moves[1] + ramp[:, None]
 
-        def move(image):
-            if image.dtype == bool:
-                return move(image.astype(np.float32)) > 0.5
-            return cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        def move(image, part=np.s_[:, :]):
+            return cv2.remap(image, columns[part], rows[part], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-        return move
+        def move_mask(mask):  # nothing but its surroundings
+            x, y, w, h = cv2.boundingRect(mask.view(np.uint8))
+            part = np.s_[max(0, y - margin) : y + h + margin, max(0, x - margin) : x + w + margin]
+            moved = np.zeros_like(mask)
+            moved[part] = move(mask.astype(np.float32), part) > 0.5
+            return moved
+
+        return lambda image: move_mask(image) if image.dtype == bool else move(image)
 
     def texture(self, rng, scales, weights):
         """Zero-mean random map (float32): a sum of fields of the given grain sizes (cm), fixed to the patient."""
