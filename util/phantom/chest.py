@@ -91,7 +91,11 @@ class Chest:
 
     def _lung_outline(self):
         a, s, at = self.anatomy, self.shape, self.camera.at
-        is_right = self.x < 0
+        on_left = (self.x > 0).astype(np.float32)
+
+        def by_side(right, left):
+            return right + (left - right) * on_left
+
         self.border = at(lambda y: np.where(y > 0, a.border(y) * (1 + 0.02 * s.inflation), 1e-3))
         across = self.ax / np.clip(self.border, 0.01, np.inf)
         depth = at(lambda y: a.half_depth(y) * (1 + 0.06 * s.inflation))
@@ -101,16 +105,14 @@ class Chest:
         def inner(y, side):  # the mediastinum widens towards the neck, and no two borders are alike
             return 0.35 * np.sin(y / 3.2 + a.scoliosis_phase + side) + 2.6 * np.exp(-np.maximum(y, 0) / 1.3)
 
-        gap = np.where(is_right, at(lambda y: inner(y, 0.0)), at(lambda y: inner(y, 2.0)))
+        gap = by_side(at(lambda y: inner(y, 0.0)), at(lambda y: inner(y, 2.0)))
         taper = np.clip((np.abs(middle) - gap) * (1 / 4.2), 0, 1)
         self.half_lung = half * taper * (self.y > 0)
-        top = np.where(is_right, np.float32(self.dome_of(-1)), np.float32(self.dome_of(1)))
         peaks = (a.half_width * a.dome_middle, a.half_width * max(a.dome_middle, 1.05 * s.heart_ratio))
-        peak = np.where(is_right, np.float32(peaks[0]), np.float32(peaks[1]))
-        lateral = np.clip((self.ax - peak) * (2 / a.half_width), -1, 1.1)  # the left dome carries the heart
+        lateral = np.clip((self.ax - by_side(*peaks)) * (2 / a.half_width), -1, 1.1)  # the left dome carries the heart
         wave = self.camera.texture(self.rng, (7.0,), (0.08,))
-        slope = np.where(lateral > 0, np.float32(s.dome_height), np.float32(s.dome_height * a.medial))
-        self.dome_line = top + slope * np.square(lateral)
+        fall = s.dome_height * np.square(lateral) * (a.medial + np.float32(1 - a.medial) * (lateral > 0))
+        self.dome_line = by_side(self.dome_of(-1), self.dome_of(1)) + fall
         self.under_dome = root((self.y - self.dome_line + wave) * (1 / min(s.dome_height * 1.25, 4.8)))
 
     def _heart(self):
@@ -178,20 +180,20 @@ class Chest:
         maps = (self.x, self.y, self.spine, self.half_lung, self.under_dome, self.heart)
         x, y, spine, half, dome, heart = (whole[inside] for whole in maps)
         column, aorta = self._column(x, y, spine)
-        back, front = column - a.depth, half - 0.3
-        lung = np.clip(back, -half - 0.3, front), front  # from where to where in depth, cm
-        others = (1 - 8.2 * dome, 1 + 9.5 * dome), (2.0 - heart, 2.0 + 1.15 * heart), (-5.2 - aorta, -5.2 + aorta)
-        scaled = [[(end + (a.depth + 1)) * (1 / step) for end in interval] for interval in (lung, *others)]
+        front, back = half - 0.3, column - a.depth
+
+        def slabs(start, stop):  # depth in cm as numbers of slabs
+            return (start + (a.depth + 1)) * (1 / step), (stop + (a.depth + 1)) * (1 / step)
+
+        lung = slabs(np.clip(back, -half - 0.3, front), front)
+        others = slabs(1 - 8.2 * dome, 1 + 9.5 * dome), slabs(2.0 - heart, 2.0 + 1.15 * heart), slabs(-5.2 - aorta, -5.2 + aorta)
+        extents = [(start.min(initial=SLABS), stop.max(initial=0)) for start, stop in others]
         path = np.zeros_like(half)
-        for k in range(SLABS):  # what of a slab is lung, times what of it each other organ leaves free
-            share = None
-            for start, stop in scaled:
-                part = np.clip(stop, k, k + 1)
-                part -= np.clip(start, k, k + 1)
-                if share is None:
-                    share = part
-                else:
-                    share *= 1 - part
+        for k in range(SLABS):
+            share = np.clip(lung[1], k, k + 1) - np.clip(lung[0], k, k + 1)
+            for (start, stop), (first, last) in zip(others, extents, strict=True):
+                if first < k + 1 and last > k:  # it leaves a part of this slab free
+                    share *= 1 - (np.clip(stop, k, k + 1) - np.clip(start, k, k + 1))
             path += share
         whole = np.zeros_like(self.half_lung)
         whole[inside] = path * step
@@ -303,9 +305,10 @@ def _sternum(chest):
 def _add_vertebrae(chest, bone):
     """Add vertebral bodies, end plates, pedicles, spinous and transverse processes (drawn near the midline only)."""
     a = chest.anatomy
-    near = np.abs(chest.x - chest.spine) < 4.6
-    y = chest.y[near]
-    x = chest.x[near] - chest.spine[near] + 7 * math.sin(chest.camera.yaw)
+    middle = chest.x - chest.spine
+    middle += 7 * math.sin(chest.camera.yaw)
+    near = np.abs(middle) < 3.8
+    x, y = middle[near], chest.y[near]
     discs = a.vertebra.astype(np.float32)
     index = np.clip(np.searchsorted(discs, y) - 1, 0, len(discs) - 2)
     high = np.diff(discs)[index]

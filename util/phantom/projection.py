@@ -139,11 +139,11 @@ class Camera:
 
     def window(self, x, y, reach):
         """Slices (rows, columns) of the film that hold everything within `reach` cm of (x, y)."""
-        column, row = self.project(np.array([[x, y]]))
-        pixels = reach / self.cm + 2
-        low = np.clip(np.array([row[0], column[0]]) - pixels, 0, self.size).astype(int)
-        high = np.clip(np.array([row[0], column[0]]) + pixels, 0, self.size).astype(int)
-        return slice(low[0], high[0]), slice(low[1], high[1])
+        middle, pixels = self.project(np.array([[x, y]], float)), reach / self.cm + 2
+        column, row = (
+            slice(*(int(min(max(end, 0), self.size)) for end in (p.item() - pixels, p.item() + pixels))) for p in middle
+        )
+        return row, column
 
     @cached_property
     def coarse(self):
