@@ -326,45 +326,46 @@ def _vessels(measures, rng):
 
 
 def _tree(body, rng, side, hilum, scale):
-    """One vascular tree, generation by generation: (points, mass) of each."""
+    """One vascular tree, generation by generation: (points, mass) of each. x, y and z come first."""
     angle = np.radians(np.array([-74, -45, -10, 25, 50, 68, 82]) + rng.normal(0, 8, 7))
-    heading = _unit(np.stack([side * np.cos(angle), np.sin(angle), rng.normal(0, 0.45, 7)], 1))
+    heading = _unit(np.stack([side * np.cos(angle), np.sin(angle), rng.normal(0, 0.45, 7)]))
     radius = (0.36 + 0.14 * np.clip(np.sin(angle), -0.3, 1)) * body.calibre * rng.uniform(0.8, 1.2, 7) * scale
-    origin = hilum + heading * rng.uniform(0, 0.8, 7)[:, None]
+    origin = hilum[:, None] + heading * rng.uniform(0, 0.8, 7)
     length = rng.uniform(1.8, 3.6, 7)
     parts = []
     for generation in range(6):
         points, mass, tips = _segments(rng, origin, heading, radius, length, generation)
         parts.append((points, mass))
-        fraction = rng.uniform(0.35, 0.65, len(origin))
-        sideways = rng.normal(size=heading.shape)
-        sideways = _unit(sideways - heading * (sideways * heading).sum(1)[:, None]) * [1, 1, 0.6]
-        spread = np.radians(rng.uniform(14, 38, (2, len(origin)))) * (1.2 - np.stack([fraction, 1 - fraction]))
-        bend = np.stack([sideways, -sideways]) * np.sin(spread)[..., None]
-        heading = _unit(heading * np.cos(spread)[..., None] + bend + [0.05 * side, 0, 0]).reshape(-1, 3)
+        fraction = rng.uniform(0.35, 0.65, len(length))
+        sideways = rng.normal(size=(len(length), 3)).T
+        sideways = _unit(sideways - heading * (sideways * heading).sum(0)) * [[1], [1], [0.6]]
+        spread = np.radians(rng.uniform(14, 38, (2, len(length)))) * (1.2 - np.stack([fraction, 1 - fraction]))
+        heading = heading[:, None] * np.cos(spread) + sideways[:, None] * (np.sin(spread) * [[1], [-1]])
+        heading[0] += 0.05 * side
+        heading = _unit(heading).reshape(3, -1)
         radius = np.concatenate([radius * fraction**0.37, radius * (1 - fraction) ** 0.37]) * 0.97
-        origin = np.concatenate([tips, tips])
-        length = np.tile(length, 2) * rng.uniform(0.6, 1.0, len(origin))
-        x, y = np.abs(origin[:, 0]), origin[:, 1]
+        origin = np.concatenate([tips, tips], 1)
+        length = np.tile(length, 2) * rng.uniform(0.6, 1.0, 2 * len(length))
+        x, y = np.abs(origin[0]), origin[1]
         keep = (x < body.border(y) * 0.99) & (y > 0.4) & (x > 1.5) & (y < body.height + 1) & (radius > 0.032)
-        origin, heading, radius, length = (origin[keep], heading[keep], radius[keep], length[keep])
-        if not len(origin):
+        origin, heading, radius, length = (origin[:, keep], heading[:, keep], radius[keep], length[keep])
+        if not len(length):
             break
     return parts
 
 
 def _unit(v):
-    return v / (np.sqrt((v * v).sum(-1, keepdims=True)) + 1e-9)
+    return v / (np.sqrt((v * v).sum(0)) + 1e-9)
 
 
 def _segments(rng, origin, heading, radius, length, generation):
     """Points (float32) and masses (float64) of slightly bent, tapering cylinders, and their tips."""
-    n, steps = len(origin), min(max(34 - 5 * generation, 8), 34)
+    n, steps = len(length), min(max(34 - 5 * generation, 8), 34)
     around = (18, 12, 6, 4, 2, 1)[generation]
     t = (np.arange(steps) + rng.random((n, steps))) / steps
-    bend = rng.normal(0, 0.22, (n, 1, 3))
-    axis = heading.T[..., None] * t + bend[:, 0].T[..., None] * (t * (1 - t))  # x, y, z come first
-    axis = (origin.T[..., None] + axis * length[:, None]).astype(np.float32)
+    bend = rng.normal(0, 0.22, (n, 3)).T
+    axis = heading[..., None] * t + bend[..., None] * (t * (1 - t))
+    axis = (origin[..., None] + axis * length[:, None]).astype(np.float32)
     calibre = (radius[:, None] * (1 - 0.16 * t)).astype(np.float32)
     angle = rng.random((n, steps, around)).astype(np.float32) * np.float32(2 * np.pi)
     off = np.sqrt(rng.random((n, steps, around)).astype(np.float32)) * calibre[..., None]
@@ -372,7 +373,7 @@ def _segments(rng, origin, heading, radius, length, generation):
     points[0] += off * np.cos(angle)
     points[1] += off * np.sin(angle)
     mass = np.square(calibre) * (np.pi / steps / around * length[:, None])
-    return points, np.repeat(mass, around), origin + heading * length[:, None]
+    return points, np.repeat(mass, around), origin + heading * length
 
 
 def trunk(a, taken, camera):

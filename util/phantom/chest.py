@@ -186,7 +186,11 @@ class Chest:
             return (start + (a.depth + 1)) * (1 / step), (stop + (a.depth + 1)) * (1 / step)
 
         lung = slabs(np.clip(back, -half - 0.3, front), front)
-        others = slabs(1 - 8.2 * dome, 1 + 9.5 * dome), slabs(2.0 - heart, 2.0 + 1.15 * heart), slabs(-5.2 - aorta, -5.2 + aorta)
+        others = (
+            slabs(1 - 8.2 * dome, 1 + 9.5 * dome),
+            slabs(2.0 - heart, 2.0 + 1.15 * heart),
+            slabs(-5.2 - aorta, -5.2 + aorta),
+        )
         extents = [(start.min(initial=SLABS), stop.max(initial=0)) for start, stop in others]
         path = np.zeros_like(half)
         for k in range(SLABS):

@@ -140,6 +140,9 @@ def draw_devices(chest, tube_side):
     tube_side: -1 or 1, where a chest tube lies unless the acquisition fixes it.
     """
     taken, body, camera = chest.acquisition, chest.anatomy, chest.camera
+    tubes = taken.line, taken.ett, taken.feeding_tube, taken.chest_tube
+    if not any((taken.leads, *tubes, body.pacemaker, body.wires)):
+        return None
     rng = np.random.default_rng([14, taken.seed, taken.patient, taken.follow_up])
     soft, hard = camera.canvas(), camera.canvas()
     _leads(camera, rng, body, soft, hard, taken.leads)
@@ -154,8 +157,6 @@ def draw_devices(chest, tube_side):
                 0.1,
                 220,
             )
-    if not (soft.any() or hard.any()):
-        return None
     return camera.soften(soft, 0.05) * np.float32(0.9) + camera.soften(hard, 0.05) * np.float32(1.6)
 
 

@@ -168,8 +168,8 @@ class Camera:
     def blur(self, image, sigma):
         """Gaussian blur of `sigma` cm; broad blurs are made on a smaller copy, where they look the same."""
         pixels = sigma / self.cm
-        shrink = int(pixels / 2.5)
-        if shrink < 2:
+        shrink = max(int(pixels / 2.5), 2 if pixels > 3.6 else 1)
+        if shrink == 1:
             return cv2.GaussianBlur(image, (0, 0), max(pixels, 0.2), borderType=cv2.BORDER_REPLICATE)
         small = cv2.resize(image, (max(8, self.size // shrink),) * 2, interpolation=cv2.INTER_AREA)
         sigma_small = pixels * small.shape[0] / self.size

@@ -79,9 +79,9 @@ def _mimics(chest):
         w = chest.camera.window(middle, low, 7)
         pad = np.exp(-np.square((chest.x[w] - middle) / 2.4) - np.square((chest.y[w] - low) / 1.8))
         chest.extra[w] += 1.6 * body.fat_pad * pad * chest.lungness[w]
-    rng = np.random.default_rng([16, taken.seed, taken.patient, taken.follow_up])
-    side, start, lean = ((1 if rng.random() < 0.5 else -1), rng.uniform(0.55, 0.85), rng.uniform(-0.15, 0.15))
     if taken.skin_fold:
+        rng = np.random.default_rng([16, taken.seed, taken.patient, taken.follow_up])
+        side, start, lean = ((1 if rng.random() < 0.5 else -1), rng.uniform(0.55, 0.85), rng.uniform(-0.15, 0.15))
         away = chest.x * side - body.half_width * start - lean * (chest.y - 9)
         fold = np.exp(-np.maximum(away, 0) / 1.8) * sigmoid(away, 0.05) * bell(chest.y - 10, 9)
         chest.extra += np.float32(0.8) * fold * chest.in_body
