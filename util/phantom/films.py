@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+from functools import partial
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -12,6 +14,8 @@ from util.phantom.anatomy import make_anatomy
 from util.phantom.nuisance import make_acquisition
 from util.phantom.render import Film, render
 from util.progress import progress
+
+BATCH = 16  # films that a process draws at a time, and the rest of the last patient's
 
 
 def draw(row, seed, size):
@@ -42,14 +46,37 @@ def for_each_row(function, table, label, workers=None):
     workers = os.cpu_count() if workers is None else workers
     if workers < 1:
         raise CourseError(f"workers is {workers}; at least one process is needed")
-    rows = table.to_dict("records")
-    workers = min(workers, len(rows))
+    rows, films = _rows(table), len(table)
+    workers = min(workers, films)
     if workers <= 1:
-        yield from progress(map(function, rows), label, total=len(rows))
+        yield from progress(map(function, rows), label, total=films)
         return
+    batches = _batches(rows, min(BATCH, -(-films // (4 * workers))))
     # 'spawn', because a forked process deadlocks when the parent has already started TensorFlow's threads.
     with multiprocessing.get_context("spawn").Pool(workers, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        yield from progress(pool.imap(function, rows, chunksize=4), label, total=len(rows))
+        done = pool.imap(partial(_each, function), batches)
+        yield from progress(chain.from_iterable(done), label, total=films)
+
+
+def _rows(table):
+    """The rows of a DataFrame as dicts, made as they are needed: those of 100,000 films would fill 130 MB."""
+    for start in range(0, len(table), 1000):
+        yield from table.iloc[start : start + 1000].to_dict("records")
+
+
+def _batches(rows, least):
+    """Lists of at least `least` rows in order that never part a patient's, so that a body is worked out only once."""
+    batch = []
+    for row in rows:
+        if len(batch) >= least and row["PatientId"] != batch[-1]["PatientId"]:
+            yield batch
+            batch = []
+        batch.append(row)
+    yield batch
+
+
+def _each(function, rows):
+    return [function(row) for row in rows]
 
 
 def near_duplicate(film, rng):

@@ -2,11 +2,11 @@
 
 import json
 import os
+import shutil
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from util.errors import CourseError
 from util.findings import FINDINGS
@@ -25,7 +25,7 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
     places-0000.npy, ... (bool (500, size/8, size/8, 14): which places of the film, eight pixels wide, a finding
     touches), truth.npy (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)),
     table.csv and recipe.json. No patient is one of an embedded cohort (``cohort.root_seed``). Raises CourseError
-    when ``out`` holds another recipe.
+    when ``out`` holds another recipe or its disk is too full.
     """
     check_film_arguments(size)
     root = root_seed(seed, "shards")
@@ -40,7 +40,8 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
     missing = [start for start in range(0, n, CHUNK) if not _chunk_path(out, start).exists()]
     if not missing:
         return
-    todo = pd.concat([table.iloc[start : start + CHUNK] for start in missing])
+    todo = table[np.isin(np.arange(n) // CHUNK * CHUNK, missing)]
+    _check_space(out, len(todo), size)
     drawn = films.for_each_row(work, todo, "Drawing films", workers)
     for start in missing:
         path = _chunk_path(out, start)
@@ -66,7 +67,7 @@ def open_shards(out):
     chunks = [np.load(path, mmap_mode="r") for path in sorted(out.glob("films-*.npy"))]
     if sum(map(len, chunks)) != len(truth):
         raise CourseError(f"{out} is unfinished; call render_shards again with the same arguments to resume")
-    places = np.concatenate([np.load(path) for path in sorted(out.glob("places-*.npy"))])
+    places = np.concatenate([np.load(path, mmap_mode="r") for path in sorted(out.glob("places-*.npy"))])
     return chunks, truth, mined, places
 
 
@@ -82,6 +83,16 @@ def _pixels_and_places(row, seed, size):
 
 def _chunk_path(out, start):
     return out / f"films-{start // CHUNK:04d}.npy"
+
+
+def _check_space(out, films, size):
+    """Raise CourseError unless the disk has room for so many films and their places."""
+    needed, free = films * (size**2 + (size // PLACE) ** 2 * len(FINDINGS)), shutil.disk_usage(out).free
+    if needed > free:
+        raise CourseError(
+            f"{films:,} films of {size} x {size} pixels take {needed / 1e9:.1f} GB, but the disk of {out} has "
+            f"{free / 1e9:.1f} GB left; make room there, choose another disk, or draw fewer or smaller films"
+        )
 
 
 def _claim(out, recipe):

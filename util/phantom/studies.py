@@ -8,8 +8,7 @@ Markov process from film to film.
 
 import numpy as np
 import pandas as pd
-from scipy.special import betaincinv
-from scipy.stats import norm
+from scipy.special import betaincinv, ndtr, ndtri  # scipy.stats would cost each process a second and 60 MB
 
 from util.errors import CourseError
 from util.findings import FINDINGS
@@ -85,7 +84,7 @@ def mine_labels(present, who, enriched, rng):
     habit = rng.standard_normal((who.max() + 1, len(FINDINGS)))[who]
     slip = np.sqrt(share) * habit + np.sqrt(1 - share) * rng.standard_normal(present.shape)
     miss, false = disease.error_rates(enriched)
-    wrong = norm.sf(slip) < np.where(present, miss, false)
+    wrong = ndtr(-slip) < np.where(present, miss, false)
     return (present ^ wrong).astype(np.uint8)
 
 
@@ -124,11 +123,11 @@ def _follow(patient, counts, day_factor, rng):
 
 def _severities(latent, drift, limits):
     """True severities (films, 14): 0 where absent, else the latent excess mapped to Beta(SEVERITY_A, SEVERITY_B)."""
-    tail = norm.sf(latent) / norm.sf(limits)  # uniform on (0, 1) where the finding is present
+    tail = ndtr(-latent) / ndtr(-limits)  # uniform on (0, 1) where the finding is present
     present = latent > limits
-    score = norm.isf(np.clip(tail, 1e-9, 1 - 1e-9))
+    score = -ndtri(np.clip(tail, 1e-9, 1 - 1e-9))
     score = np.where(IS_CHRONIC, np.sqrt(1 - DRIFT) * score + np.sqrt(DRIFT) * drift, score)
-    severity = np.maximum(betaincinv(SEVERITY_A, SEVERITY_B, norm.cdf(score)).round(3), 0.02)
+    severity = np.maximum(betaincinv(SEVERITY_A, SEVERITY_B, ndtr(score)).round(3), 0.02)
     return np.where(present, severity, 0.0)
 
 
@@ -143,7 +142,7 @@ def _episodes(present, follow_up):
 
 def _persons(patient, who, follow_up, rng):
     """Image, PatientId, FollowUp, Age, Sex and BaseAge of every film."""
-    base_age = np.interp(norm.cdf(patient[:, disease.AGE]), AGE_LEVELS, AGE_YEARS).astype(int)
+    base_age = np.interp(ndtr(patient[:, disease.AGE]), AGE_LEVELS, AGE_YEARS).astype(int)
     male = rng.random(len(patient)) < MALE_SHARE
     birthday = rng.random(len(patient))
     age = np.floor(base_age[who] + birthday[who] * (follow_up > 0) + AGEING * follow_up).astype(int)
