@@ -90,8 +90,8 @@ def _check_space(out, films, size):
     needed, free = films * (size**2 + (size // PLACE) ** 2 * len(FINDINGS)), shutil.disk_usage(out).free
     if needed > free:
         raise CourseError(
-            f"{films:,} films of {size} x {size} pixels take {needed / 1e9:.1f} GB, but the disk of {out} has "
-            f"{free / 1e9:.1f} GB left; make room there, choose another disk, or draw fewer or smaller films"
+            f"{films:,} films of {size} x {size} pixels take {needed / 1e6:,.0f} MB, but the disk of {out} has "
+            f"{free / 1e6:,.0f} MB left; make room there, choose another disk, or draw fewer or smaller films"
         )
 
 
