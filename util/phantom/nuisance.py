@@ -82,11 +82,11 @@ def _pose(rng, ap, habit):
     n, u = rng.normal, rng.uniform
     loose = 0.25 * rng.random() * (rng.random() < (0.3 if ap else 0.15))
     return {
-        "roll": float(np.clip(n(0, 2.2 if ap else 1.2), -7, 7)),
-        "yaw": float(np.clip(n(0, 5.0 if ap else 2.0), -13, 13)),
+        "roll": min(max(n(0, 2.2 if ap else 1.2), -7.0), 7.0),
+        "yaw": min(max(n(0, 5.0 if ap else 2.0), -13.0), 13.0),
         "pitch": n(0, 6) if ap else n(0, 2),
-        "shallow": float(np.clip(n(1.8, 1.4) if ap else n(0.3, 0.8), -0.6, 5.0)),
-        "frame": float(np.clip(1.18 + habit + n(0, 0.06) + n(0.07, 0.06) * ap + loose, 1.0, 1.7)),
+        "shallow": min(max(n(1.8, 1.4) if ap else n(0.3, 0.8), -0.6), 5.0),
+        "frame": min(max(1.18 + habit + n(0, 0.06) + n(0.07, 0.06) * ap + loose, 1.0), 1.7),
         "dx": n(0, 1.3 if ap else 0.7),
         "dy": n(1.5, 1.8 if ap else 1.2),
         "arms": u(0, 0.5) if ap else u(0.4, 1.2),

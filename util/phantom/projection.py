@@ -67,7 +67,7 @@ class Camera:
     source: float
     anterior: bool
 
-    @property
+    @cached_property
     def cm(self):
         """Side of a pixel in cm."""
         return self.fov / self.size
@@ -202,23 +202,18 @@ class Camera:
         """Zero-mean random map (float32): a sum of fields of the given grain sizes (cm), fixed to the patient."""
         total = np.zeros((self.size, self.size), np.float32)
         c, s = math.cos(self.roll), math.sin(self.roll)
-        half = self.fov / 2 - self.cm / 2
+        left, top = self.centre[0] - FIELD_LEFT, self.centre[1] - FIELD_TOP  # of the film's middle in the field
         for scale, weight in zip(scales, weights, strict=True):
             knots = int(FIELD / scale) + 4
             values = rng.standard_normal((knots, knots), dtype=np.float32) * np.float32(weight)
             step = FIELD / (knots - 1)
-            corner = (-half * c - half * s + self.centre[0], half * s - half * c + self.centre[1])
-            matrix = np.array(
-                [
-                    [self.cm * c, self.cm * s, corner[0] - FIELD_LEFT],
-                    [-self.cm * s, self.cm * c, corner[1] - FIELD_TOP],
-                ]
-            )
             how = (cv2.INTER_CUBIC if step > 2 * self.cm else cv2.INTER_LINEAR) | cv2.WARP_INVERSE_MAP
             shrink = 4 if step > 20 * self.cm else 2 if step > 8 * self.cm else 1  # a smooth field needs few pixels
-            side = -(-self.size // shrink)
-            matrix[:, 2] += matrix[:, :2].sum(1) * ((shrink - 1) / 2)
-            matrix[:, :2] *= shrink
+            side, pixel = -(-self.size // shrink), shrink * self.cm
+            first = (pixel - self.fov) / 2  # from the film's middle to that of its first pixel
+            matrix = np.array([
+                [pixel * c, pixel * s, first * (c + s) + left], [-pixel * s, pixel * c, first * (c - s) + top]
+            ])  # fmt: skip
             part = cv2.warpAffine(values, matrix / step, (side, side), flags=how, borderMode=cv2.BORDER_REFLECT)
             if shrink > 1:
                 part = cv2.resize(part, (side * shrink,) * 2, interpolation=cv2.INTER_LINEAR)
