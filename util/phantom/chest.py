@@ -290,20 +290,19 @@ def _bone(chest):
     a, camera = chest.anatomy, chest.camera
     bone = camera.splat(*_thinned(a.bones, camera)) * camera.at(lambda y: 1 - 0.62 * sigmoid(y - chest.dome - 1.0, 1.2))
     _add_vertebrae(chest, bone)
-    bone += _humeri(chest) + a.bone_density * (_scapulae(chest) + 0.2 * _sternum(chest))
+    bone += a.bone_density * (_scapulae(chest) + camera.enlarge(_humeri(chest) + 0.2 * _sternum(chest)))
     bone = cv2.GaussianBlur(bone, (0, 0), max(0.35, 0.6 * camera.size / 320))
     return 2.1 * bone / (1 + 1.05 * bone)
 
 
 def _sternum(chest):
-    """Manubrium and body of the breast bone, 0..1; soft-edged, so drawn at half size."""
+    """Manubrium and body of the breast bone, 0..1, at half size."""
     small = chest.camera.coarse
     (x, y), turn = small.grid, 5 * math.sin(small.yaw)
     middle = np.abs(x - turn)
     top = small.at(lambda y: sigmoid(y - 2.8, 0.2) * sigmoid(7.5 - y, 0.2))
     body = small.at(lambda y: sigmoid(y - 7.8, 0.2) * sigmoid(18 - y, 0.4))
-    both = sigmoid(2.4 - 0.12 * (y - 2.5) - middle, 0.15) * top + sigmoid(1.5 - middle, 0.15) * body
-    return chest.camera.enlarge(both)
+    return sigmoid(2.4 - 0.12 * (y - 2.5) - middle, 0.15) * top + sigmoid(1.5 - middle, 0.15) * body
 
 
 def _add_vertebrae(chest, bone):
@@ -333,14 +332,14 @@ def _add_vertebrae(chest, bone):
 
 
 def _humeri(chest):
-    """Upper arm bones: a dense tube with a spongy head."""
-    a, small = chest.anatomy, chest.camera.coarse
+    """Upper arm bones at half size: a dense tube with a spongy head."""
+    small, w, out = chest.camera.coarse, chest.anatomy.half_width, chest.acquisition.arms
     x, y = small.grid
-    ax, w, out = np.abs(x), a.half_width, chest.acquisition.arms
+    ax = np.abs(x)
     start, end = (w + 2.3 + 0.5 * out, 3.4), (w + 4.6 + 3.4 * out, 27)
     limb = capsule(ax, y, start, end, 1.25, 1.15) - 0.72 * capsule(ax, y, start, end, 0.85, 0.75)
     head = root(1 - np.square((ax - start[0] + 0.4) / 2.2) - np.square((y - start[1] + 0.4) / 2.3))
-    return chest.camera.enlarge(small.blur(0.5 * limb + 0.6 * head, 0.07)) * a.bone_density
+    return small.blur(0.5 * limb + 0.6 * head, 0.07)
 
 
 SCAPULA = ((8.6, 3.2), (9.0, 8), (10.6, 14.6), (11.4, 14.4), (13.4, 9.5), (15, 7.4), (15.6, 5.2), (14, 3.4), (11, 2.4))

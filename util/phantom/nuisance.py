@@ -5,6 +5,7 @@ These are the confounders of real collections (Zech et al. 2018, doi 10.1371/jou
 """
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -294,14 +295,19 @@ def _collimate(film, rng, present):
     return film * beam + np.float32(dark) * (1 - beam)
 
 
+@lru_cache
+def _plate(words):
+    """Words to print, uint8 (64, 300)."""
+    plate = np.zeros((64, 300), np.uint8)
+    return cv2.putText(plate, words, (8, 44), cv2.FONT_HERSHEY_SIMPLEX, 1.1, 255, 3, cv2.LINE_AA)
+
+
 def _text(film, words, x, y, scale, bright, tilt=0.0):
     """Print words at (x, y), fractions of the film, in place; `scale` is for a film of 320 pixels."""
     size = film.shape[0]
-    plate = np.zeros((64, 300), np.uint8)
-    cv2.putText(plate, words, (8, 44), cv2.FONT_HERSHEY_SIMPLEX, 1.1, 255, 3, cv2.LINE_AA)
     matrix = cv2.getRotationMatrix2D((20, 36), tilt, scale * size / 320)
     matrix[:, 2] += np.array([x * size - 20, y * size - 36])
-    printed = cv2.warpAffine(plate, matrix, (size, size), flags=cv2.INTER_LINEAR)
+    printed = cv2.warpAffine(_plate(words), matrix, (size, size), flags=cv2.INTER_LINEAR)
     left, top, wide, high = cv2.boundingRect(printed)
     part = np.s_[top : top + high, left : left + wide]
     film[part] = np.maximum(film[part], printed[part] * np.float32(bright / 255))

@@ -45,9 +45,12 @@ def smooth_max(a, b, width=0.5):
 def capsule(x, y, start, end, radius_start, radius_end):
     """Path length through a tapered limb whose axis runs from `start` to `end` in the film's plane."""
     dx, dy = end[0] - start[0], end[1] - start[1]
-    along = np.clip(((x - start[0]) * dx + (y - start[1]) * dy) / (dx * dx + dy * dy), 0, 1)
+    x, y, square = x - start[0], y - start[1], dx * dx + dy * dy
+    along = np.clip(x * (dx / square) + y * (dy / square), 0, 1)
+    x -= along * dx
+    y -= along * dy
     radius = radius_start + (radius_end - radius_start) * along
-    return 2 * root(radius**2 - (x - start[0] - along * dx) ** 2 - (y - start[1] - along * dy) ** 2)
+    return 2 * root(radius * radius - x * x - y * y)
 
 
 @dataclass(frozen=True)
