@@ -67,7 +67,11 @@ def open_shards(out):
     chunks = [np.load(path, mmap_mode="r") for path in sorted(out.glob("films-*.npy"))]
     if sum(map(len, chunks)) != len(truth):
         raise CourseError(f"{out} is unfinished; call render_shards again with the same arguments to resume")
-    places = np.concatenate([np.load(path, mmap_mode="r") for path in sorted(out.glob("places-*.npy"))])
+    paths = sorted(out.glob("places-*.npy"))
+    places = np.empty((len(truth), *np.load(paths[0], mmap_mode="r").shape[1:]), bool)
+    ends = np.cumsum([len(chunk) for chunk in chunks])
+    for rows, path in zip(np.split(places, ends[:-1]), paths, strict=True):
+        rows[:] = np.load(path)  # a chunk at a time: those of 100,000 films fill 350 MB
     return chunks, truth, mined, places
 
 
