@@ -219,8 +219,8 @@ class Chest:
         """Trachea, main bronchi, gas in the stomach and colon."""
         a, x, y, rng, taken = self.anatomy, self.x, self.y, self.rng, self.acquisition
         air = np.zeros_like(x)
-        where = a.trachea_x + self.shape.shift * 0.7 - 3 * float(np.sin(self.camera.yaw))
-        w = self.camera.window(where, (self.carina - 6) / 2, float(np.hypot(6, (self.carina + 12) / 2)))
+        where = a.trachea_x + self.shape.shift * 0.7 - 3 * math.sin(self.camera.yaw)
+        w = self.camera.window(where, (self.carina - 5.6) / 2, math.hypot(6, (self.carina + 12.4) / 2))
         middle = x[w] - where
         middle -= self.spine[w] * 0.5
         low = y[w] - self.carina
@@ -248,7 +248,7 @@ class Chest:
                 w = self.camera.window(ex, ey, er)
                 bubble = root(1 - ((x[w] - ex) / er) ** 2 - ((y[w] - ey) / (er * 0.8)) ** 2)
                 air[w] += rng.uniform(0.6, 1.6) * bubble * below[w]
-        self.air = self.camera.blur(air.astype(np.float32), 0.06)
+        self.air = self.camera.blur(air, 0.06)
 
     def _vessels(self):
         s, camera = self.shape, self.camera

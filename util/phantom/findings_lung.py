@@ -103,7 +103,7 @@ def _airspace(chest, rng, x, y, radii, fill, bronchogram, limit=None):
     hx, hy = chest.hila[0 if x < 0 else 1]
     start, aim = np.array([hx + (x - hx) * 0.2, hy + (y - hy) * 0.2]), np.array([x, y])
     for _ in range(5):
-        end = aim + rng.normal(size=2) * radii * 0.6
+        end = aim + rng.normal(size=2) * np.array(radii) * 0.6
         camera.draw(branches, curve([start, (start + end) / 2 + rng.normal(size=2) * 0.5, end], 12), 0.25)
     if bronchogram:
         added -= camera.soften(branches, 0.07)[w] * inside * (0.55 * min(1, fill * 2))
@@ -125,7 +125,7 @@ def consolidation(chest, lesion):
         limit, y = lambda level: sigmoid(fissure - level, 0.15), fissure - 2.6
     elif lobe == "RML":
         limit = lambda level: sigmoid(level - fissure, 0.15)  # noqa: E731
-    radii = np.array([1.9 + 3.9 * s, 1.9 + 3.4 * s])
+    radii = [1.9 + 3.9 * s, 1.9 + 3.4 * s]
     w, added, inside = _airspace(chest, rng, x, y, radii, 0.25 + 0.65 * s, True, limit)
     chest.extra[w] += added
     chest.lung[w] -= 0.9 * added
@@ -141,7 +141,7 @@ def pneumonia(chest, lesion):
     mask = np.zeros(chest.x.shape, bool)
     for _ in range(2 if lesion.extent < 0.35 else 1):
         x, y = place(chest, rng, 0.45, 0.93, (0.1, 0.75))
-        radii = rng.uniform(1.6, 3.0, 2) * (0.75 + 0.6 * s)
+        radii = (rng.uniform(1.6, 3.0, 2) * (0.75 + 0.6 * s)).tolist()
         w, added, inside = _airspace(chest, rng, x, y, radii, 0.20 + 0.68 * s, rng.random() < 0.4)
         mottle = np.clip(1 + 0.5 * camera.texture(rng, (0.7, 1.5), (0.5, 0.6))[w], 0.2, 2)
         chest.extra[w] += added * mottle
@@ -181,9 +181,9 @@ def _plates(chest, lesion):
         )
         bow, strength = 0.03 * rng.normal(), rng.uniform(0.6, 1)
         w = chest.camera.window(x, y, length + 3)
-        dx, dy, c, s_ = chest.x[w] - x, chest.y[w] - y, math.cos(tilt), math.sin(tilt)
-        u = dx * c + dy * s_
-        v = dy * c - dx * s_ - bow * u * u
+        dx, dy, cosine, sine = chest.x[w] - x, chest.y[w] - y, math.cos(tilt), math.sin(tilt)
+        u = dx * cosine + dy * sine
+        v = dy * cosine - dx * sine - bow * u * u
         plates[w] = np.maximum(plates[w], bell(v, thick) * sigmoid(length - np.abs(u), 0.4) * strength)
     plates *= chest.lungness
     chest.extra += plates * np.float32(0.5 + 4.6 * s)

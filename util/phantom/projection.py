@@ -142,11 +142,14 @@ class Camera:
 
     def window(self, x, y, reach):
         """Slices (rows, columns) of the film that hold everything within `reach` cm of (x, y)."""
-        middle, pixels = self.project(np.array([[x, y]], float)), reach / self.cm + 2
-        column, row = (
-            slice(*(int(min(max(end, 0), self.size)) for end in (p.item() - pixels, p.item() + pixels))) for p in middle
-        )
-        return row, column
+        (column,), (row,) = self.project(np.array([[x, y]], float))
+        pixels = reach / self.cm + 2
+
+        def part(middle):
+            low, high = (min(max(end, 0), self.size) for end in (middle - pixels, middle + pixels))
+            return slice(int(low), int(high))
+
+        return part(row), part(column)
 
     @cached_property
     def coarse(self):
