@@ -61,7 +61,7 @@ def cpu(work, rows, rounds=3):
 
 
 def real_film(pixels):
-    """A PNG file of 1,024 pixels a side as long as one of ChestX-ray14's, about 0.4 MB, from a simulated film."""
+    """A PNG file of 1,024 pixels a side and about 0.3 MB, as real films are kept, from a simulated film."""
     from PIL import Image
 
     large = np.asarray(Image.fromarray(pixels).resize((1024, 1024), Image.Resampling.BICUBIC)).astype(float)
