@@ -1,13 +1,8 @@
 """Grad-CAM against automatic and numerical differentiation, the identities it must obey, and models it must refuse."""
 
-import json
-from functools import cache
-from pathlib import Path
-
 import cv2
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -106,7 +101,9 @@ def test_hires_cam_equals_gradient_times_activation(model, films, layer):
             tape.watch(x := tf.constant(films))
             seen, logits = both(x, training=False)
             logit = logits[:, finding]
-        expected.append(tf.reduce_sum(tape.gradient(logit, seen) * seen, axis=-1).numpy() * seen[0, ..., 0].numpy().size)
+        expected.append(
+            tf.reduce_sum(tape.gradient(logit, seen) * seen, axis=-1).numpy() * seen[0, ..., 0].numpy().size
+        )
     np.testing.assert_allclose(hires_cam(model, films, layer)[1], np.stack(expected, axis=1), atol=1e-4)
 
 
@@ -173,7 +170,7 @@ def test_no_film_of_a_last_short_batch_is_dropped_and_memory_grows_with_the_batc
 
     from util import gradcam
 
-    monkeypatch.setattr(gradcam, "_explainer", spy(gradcam._explainer(model, "relu", "grad_cam")))
+    monkeypatch.setattr(gradcam, "_explainer", spy(gradcam._explainer(model, "relu")))
     logits, maps = grad_cam(model, many, batch_size=3)
     assert sizes == [3, 3, 1] and len(logits) == len(maps) == 7
     np.testing.assert_allclose(maps[6], maps[0], atol=1e-6)
@@ -282,5 +279,3 @@ def test_upsample_stays_within_its_values_and_takes_any_number_of_maps(cam, heig
     assert large.shape == (height, width)
     assert cam.min() - 1e-4 <= large.min() and large.max() <= cam.max() + 1e-4
     np.testing.assert_allclose(upsample(np.stack([cam, -cam]), (height, width))[1], -large, atol=1e-5)
-
-

@@ -44,7 +44,7 @@ def grad_cam(model, films, layer="relu", batch_size=8):
     ------
     CourseError : the model, the layer or the films are not as above.
     """
-    return _explain("grad_cam", model, films, layer, batch_size)
+    return _explain(1, model, films, layer, batch_size)
 
 
 def hires_cam(model, films, layer="relu", batch_size=8):
@@ -53,7 +53,7 @@ def hires_cam(model, films, layer="relu", batch_size=8):
     Parameters, errors and shapes as for `grad_cam`. The maps are multiplied by the number of cells, so that they are
     in units of the logit too; at the last ReLU, where a channel's gradient is the same everywhere, they *are* Grad-CAM.
     """
-    return _explain("hires_cam", model, films, layer, batch_size)
+    return _explain(2, model, films, layer, batch_size)
 
 
 def grad_cam_pp(model, films, layer="relu", batch_size=8):
@@ -66,7 +66,7 @@ def grad_cam_pp(model, films, layer="relu", batch_size=8):
     Parameters, errors and shapes as for `grad_cam`; meant for layers after a ReLU. The unit is not the logit's: compare
     these maps among themselves only.
     """
-    return _explain("grad_cam_pp", model, films, layer, batch_size)
+    return _explain(3, model, films, layer, batch_size)
 
 
 def occlusion(model, films, layer="relu", batch_size=8):
@@ -99,12 +99,12 @@ def occlusion(model, films, layer="relu", batch_size=8):
 METHODS = {"Grad-CAM": grad_cam, "HiResCAM": hires_cam, "Grad-CAM++": grad_cam_pp, "occlusion": occlusion}
 
 
-def _explain(rule, model, films, layer, batch_size):
-    """Logits and maps batch by batch, so that memory grows with the batch alone."""
-    step = _explainer(model, layer, rule)
+def _explain(method, model, films, layer, batch_size):
+    """Logits and maps of one method, batch by batch, so that memory grows with the batch alone."""
+    step = _explainer(model, layer)
     films = _checked(films, model)
     parts = [step(films[start : start + batch_size]) for start in range(0, len(films), batch_size)]
-    logits, maps = (np.concatenate([np.asarray(part[i], np.float32) for part in parts]) for i in (0, 1))
+    logits, maps = (np.concatenate([np.asarray(part[what], np.float32) for part in parts]) for what in (0, method))
     return logits, maps
 
 
@@ -141,26 +141,26 @@ def _interpolation(cells, pixels):
     return np.maximum(0, 1 - np.abs(position[:, None] - np.arange(cells))).astype(np.float32)
 
 
-@lru_cache(maxsize=6)  # tracing a DenseNet takes seconds, running it a fraction of one
-def _explainer(model, layer, rule):
-    """Function films -> (logits, maps), compiled once for model, layer and rule; later changes of weights count."""
+@lru_cache(maxsize=4)  # tracing a DenseNet takes seconds, running it a fraction of one
+def _explainer(model, layer):
+    """Function films -> (logits, Grad-CAM, HiResCAM, Grad-CAM++), compiled once for each model and layer.
+
+    All three come of the same gradients, so one function serves them; later changes of weights count.
+    """
     import keras
     import tensorflow as tf
 
     activations = _activations(model, layer)
     both = keras.Model(model.input, [activations, model.output])
     dense = _pool_and_dense(model, activations)
-    combine = {"grad_cam": _mean_gradient, "hires_cam": _own_gradient, "grad_cam_pp": _positive_gradient}[rule]
 
     def closed_form(films):
         seen, logits = both(films, training=False)
-        seen = tf.cast(seen, "float32")
+        seen, kernel = tf.cast(seen, "float32"), tf.cast(dense.kernel, "float32")
         cells = tf.cast(tf.shape(seen)[1] * tf.shape(seen)[2], "float32")
-        gradient = tf.transpose(tf.cast(dense.kernel, "float32")) / cells  # (c, channels), the same at all places
-        if rule == "grad_cam_pp":
-            weights = cells * _plus_plus(gradient, tf.reduce_sum(seen, axis=(1, 2))[:, None])
-            return logits, tf.einsum("nck,nhwk->nchw", weights, seen)
-        return logits, cells * tf.einsum("ck,nhwk->nchw", gradient, seen)
+        cam = tf.einsum("ck,nhwc->nkhw", kernel, seen)  # the gradient is kernel / cells, the same at all places
+        parts = _plus_plus(kernel / cells, tf.reduce_sum(seen, axis=(1, 2))[..., None])
+        return logits, cam, cam, cells * tf.einsum("nck,nhwc->nkhw", parts, seen)
 
     def by_gradient(films):
         with tf.GradientTape(persistent=True) as tape:
@@ -169,41 +169,31 @@ def _explainer(model, layer, rule):
             totals = tf.reduce_sum(logits, axis=0)  # films do not mix, so one gradient serves them all
 
         def of_finding(chosen):
-            return combine(tf.cast(seen, "float32"), tf.cast(tape.gradient(totals, seen, chosen), "float32"))
+            return _three_maps(tf.cast(seen, "float32"), tf.cast(tape.gradient(totals, seen, chosen), "float32"))
 
         # One finding after the other: gradients of all at once would fill the memory at an early layer.
         maps = tf.map_fn(of_finding, tf.eye(model.output.shape[1], dtype=totals.dtype), fn_output_signature="float32")
-        return logits, tf.transpose(maps, (1, 0, 2, 3))
+        return logits, *tf.unstack(tf.transpose(maps, (1, 2, 0, 3, 4)), num=3)
 
     # Without a graph, Keras keeps every activation of the network: 8 GB for a few films.
     signature = [tf.TensorSpec((None, *model.input.shape[1:]), "float32")]
     return tf.function(by_gradient if dense is None else closed_form, input_signature=signature)
 
 
-def _mean_gradient(seen, gradient):
-    """Grad-CAM's map (n, rows, columns) of activations and gradients (n, rows, columns, channels)."""
+def _three_maps(seen, gradient):
+    """Grad-CAM, HiResCAM and Grad-CAM++ (3, n, rows, columns) of activations and gradients (n, rows, columns, channels)."""
     import tensorflow as tf
 
-    return tf.einsum("nk,nhwk->nhw", tf.reduce_sum(gradient, axis=(1, 2)), seen)
-
-
-def _own_gradient(seen, gradient):
-    """HiResCAM's map, times the number of cells."""
-    import tensorflow as tf
-
-    return tf.cast(tf.shape(seen)[1] * tf.shape(seen)[2], "float32") * tf.einsum("nhwk,nhwk->nhw", gradient, seen)
-
-
-def _positive_gradient(seen, gradient):
-    """Grad-CAM++'s map."""
-    import tensorflow as tf
-
-    parts = _plus_plus(gradient, tf.reduce_sum(seen, axis=(1, 2), keepdims=True))
-    return tf.einsum("nk,nhwk->nhw", tf.reduce_sum(parts, axis=(1, 2)), seen)
+    cells = tf.cast(tf.shape(seen)[1] * tf.shape(seen)[2], "float32")
+    weights = tf.reduce_sum(gradient, axis=(1, 2))
+    positive = tf.reduce_sum(_plus_plus(gradient, tf.reduce_sum(seen, axis=(1, 2), keepdims=True)), axis=(1, 2))
+    own = cells * tf.einsum("nhwc,nhwc->nhw", gradient, seen)
+    cam, plus_plus = (tf.einsum("nc,nhwc->nhw", w, seen) for w in (weights, positive))
+    return tf.stack([cam, own, plus_plus])
 
 
 def _plus_plus(gradient, total):
-    """What each place adds to its channel's weight in Grad-CAM++: alpha x relu(gradient)."""
+    """What each place adds to its channel's weight in Grad-CAM++: relu(g) / (2 + g S), 0 where nothing is below."""
     import tensorflow as tf
 
     return tf.math.divide_no_nan(tf.nn.relu(gradient), 2 + gradient * total)
