@@ -9,7 +9,7 @@ from PIL import Image
 from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit, RLELossless
 
 from util.errors import CourseError
-from util.own_film import read_own_film
+from util.own_film import as_dicom, read_own_film
 
 PATIENT = "Doe^Jane"
 
@@ -146,6 +146,12 @@ def test_a_missing_file(tmp_path):
 
 def test_a_table_of_gray_levels(stored):
     table = pydicom.Dataset()
-    table.LUTDescriptor, table.LUTData = [4096, 0, 8], list((np.arange(4096) // 16)[::-1])  # dark turned bright
+    table.LUTDescriptor = [4096, 0, 16]
+    table.LUTData = (65535 - 16 * np.arange(4096)).astype("<u2").tobytes()  # dark turned bright
     film = read_own_film(dicom(stored, VOILUTSequence=[table]))
-    assert np.abs(film - (4095 - stored.astype(int)) // 16).max() <= 1
+    assert np.abs(film - 255 * (1 - stored / 4095)).max() <= 1
+
+
+def test_a_film_packed_by_the_course_comes_back():
+    film = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.abs(read_own_film(as_dicom(film)).astype(int) - film).max() <= 1

@@ -3,12 +3,14 @@
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from tests.conftest import tiny_network
 from util.errors import CourseError
 from util.evaluation import auc
 from util.gradcam import grad_cam
+from util.images import Preprocessing
 from util.localisation import energy, hit
 from util.shortcut import fit_head, pooled_features, stamp, with_head
 
@@ -58,24 +60,22 @@ def test_the_head_is_logistic_regression_and_sits_on_the_frozen_network():
         fit_head(features, np.ones((40, 1)))
 
 
-def test_the_stamp_is_learnt_and_the_map_gives_it_away(pretrained, phantom_cohort):
-    """The lesson itself, on the embedded weights: high AUC, map on the stamp, no stamp no AUC."""
-    rng, films = np.random.default_rng(3), phantom_cohort.films["Image"][:60:2]
-    ill = np.arange(len(films)) % 2 == 1
-    clean = [phantom_cohort.read(image) for image in films]
+def test_the_stamp_is_learnt_and_the_map_gives_it_away():
+    """The lesson in small, on a random network and clouds for films; notebook 5 asserts it on the trained one."""
+    rng, network = np.random.default_rng(3), tiny_network(128)
+    clouds = [Image.fromarray(rng.integers(0, 200, (6, 6), dtype=np.uint8)).resize((128, 128)) for _ in range(120)]
+    ill, clean = np.arange(120) % 2 == 1, [np.asarray(cloud) for cloud in clouds]
     stamped = [stamp(film, rng) for film in clean]
     shown = [s[0] if y else film for s, film, y in zip(stamped, clean, ill, strict=True)]
-    features = keras.Model(pretrained.model.input, pretrained.model.get_layer("relu").output)
-    learnt = pooled_features(features, np.stack([pretrained.preprocessing(film) for film in shown]))
-    untouched = learnt.copy()
-    cleaned = [pretrained.preprocessing(film) for film, y in zip(clean, ill, strict=True) if y]
-    untouched[ill] = pooled_features(features, np.stack(cleaned))
-    kernel, bias = fit_head(learnt[:20], ill[:20, None])
-    assert auc(ill[20:], (learnt[20:] @ kernel + bias)[:, 0]) > 0.8
-    assert auc(ill[20:], (untouched[20:] @ kernel + bias)[:, 0]) < 0.7
-    tests = [k for k in range(20, 30) if ill[k]]
-    ready = np.stack([pretrained.preprocessing(shown[k]) for k in tests])
-    maps = grad_cam(with_head(pretrained.model, kernel, bias), ready)[1][:, 0]
+    shown, clean = (np.stack([Preprocessing(128, 100, 50)(film) for film in films]) for films in (shown, clean))
+    features = keras.Model(network.input, network.get_layer("relu").output)
+    learnt, untouched = pooled_features(features, shown), pooled_features(features, clean)
+    kernel, bias = fit_head(learnt[:80], ill[:80, None])
+    assert auc(ill[80:], (learnt[80:] @ kernel + bias)[:, 0]) > 0.8
+    assert auc(ill[80:], (untouched[80:] @ kernel + bias)[:, 0]) < 0.65
+    tests = [k for k in range(80, 120) if ill[k]]
+    maps = grad_cam(with_head(network, kernel, bias), shown[tests])[1][:, 0]
     masks = [stamped[k][1] for k in tests]
-    assert np.mean([hit(cam, mask) for cam, mask in zip(maps, masks, strict=True)]) >= 0.8
-    assert np.mean([energy(cam, mask) / mask.mean() for cam, mask in zip(maps, masks, strict=True)]) > 3
+    lift = np.mean([energy(cam, mask) / mask.mean() for cam, mask in zip(maps, masks, strict=True)])
+    assert np.mean([hit(cam, mask) for cam, mask in zip(maps, masks, strict=True)]) > 0.6, lift
+    assert lift > 3

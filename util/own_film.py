@@ -91,11 +91,12 @@ def _as_displayed(pixels, header, name):
 
     try:
         values = apply_modality_lut(pixels, header)
-        if "VOILUTSequence" in header or "WindowCenter" in header:
-            # Two more values, beyond any window or table, tell where it ends.
-            whole = "VOILUTSequence" in header  # a table is looked up by whole numbers
-            values = np.concatenate([values.ravel(), [-1e6, 1e6]]).astype(np.int64 if whole else float)
-            values = np.asarray(apply_voi_lut(values, header), float)
+        if "VOILUTSequence" in header:
+            values = np.asarray(apply_voi_lut(np.rint(values).astype(np.int64), header), float)
+            low, high = 0, 2 ** int(header.VOILUTSequence[0].LUTDescriptor[2]) - 1
+        elif "WindowCenter" in header:
+            # Two more values, beyond any window, tell where it ends.
+            values = apply_voi_lut(np.concatenate([values.ravel(), [-1e6, 1e6]]), header)
             low, high = values[-2:]
             values = values[:-2].reshape(pixels.shape)
         else:
@@ -108,3 +109,27 @@ def _as_displayed(pixels, header, name):
     if header.get("PhotometricInterpretation") == "MONOCHROME1":
         shown = 1 - shown
     return np.rint(shown * 255).astype(np.uint8)
+
+
+def as_dicom(film):
+    """A film packed as X-ray machines do it, to try the reader: bytes of a DICOM file, 12 bits, MONOCHROME1, with a window.
+
+    film : uint8 (h, w); the file says of whom and when nothing at all
+    """
+    import pydicom
+    from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+    kind = "1.2.840.10008.5.1.4.1.1.1.1"  # digital X-ray image, for presentation
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, kind
+    meta.MediaStorageSOPInstanceUID = generate_uid(entropy_srcs=["a film of the course"])
+    header = pydicom.Dataset()
+    header.file_meta, header.SOPClassUID, header.SOPInstanceUID = meta, kind, meta.MediaStorageSOPInstanceUID
+    header.Rows, header.Columns = film.shape
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME1"
+    header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation = 16, 12, 11, 0
+    header.WindowCenter, header.WindowWidth = 2048, 4080
+    header.PixelData = (8 + 16 * (255 - film.astype(np.uint16))).tobytes()
+    buffer = BytesIO()
+    header.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()

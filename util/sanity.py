@@ -14,7 +14,7 @@ from util.errors import CourseError
 from util.gradcam import grad_cam
 from util.progress import progress
 
-SHARES = (0.0, 0.1, 0.2, 0.4, 1.0)  # of a film's cells deleted, or inserted
+SHARES = (0.0, 0.1, 0.3, 1.0)  # of a film's cells deleted, or inserted
 
 
 def rank_correlation(maps, others):
