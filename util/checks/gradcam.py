@@ -89,7 +89,7 @@ def check_peak_pixel(function):
             ((225, 80), "Height and width are exchanged: columns share out the width, rows the height."),
             ((720, 25), "Rows and columns of the map are exchanged: a cell is width / columns wide."),
             ((120, 250), "That is the lowest place, or upside down and mirrored: take the highest, from the top left."),
-            (4, "`argmax` counts through the flattened map: `np.unravel_index` turns it into row and column."),
+            ([4], "`argmax` counts through the flattened map: `np.unravel_index` turns it into row and column."),
         ],
         "Find row and column of the highest cell; its centre lies half a cell further: (column + 0.5) * width / columns.",
     )
