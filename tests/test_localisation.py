@@ -18,6 +18,7 @@ from util.gradcam import upsample
 from util.localisation import (
     MEASURES,
     box_mask,
+    box_shares,
     constant_box,
     constant_point,
     difference_interval,
@@ -125,16 +126,26 @@ def test_constant_point_of_two_lungs_lies_in_one_of_them_not_between():
     lungs = [(0.1, 0.2, 0.2, 0.4), (0.1, 0.2, 0.2, 0.4), (0.7, 0.2, 0.2, 0.4)]
     grid = np.stack([box_mask([np.array(box) * 100], (100, 100)) for box in lungs])
     assert constant_point(grid) == pytest.approx((0.2, 0.4), abs=0.01)
-    assert constant_box(lungs) == pytest.approx(lungs[0])
+    assert constant_box(lungs, grid) == pytest.approx(lungs[0])
     with pytest.raises(CourseError, match="No outline"):
         constant_point(grid[:0])
 
 
 def test_constant_box_overlaps_most():
-    boxes = np.random.default_rng(4).uniform(0.1, 0.5, (12, 4))
-    grid = [box_mask([box * 400], (400, 400)) for box in boxes]
-    overlaps = np.array([[iou(a, b) for b in grid] for a in grid]).mean(axis=1)
-    assert np.array_equal(constant_box(boxes), boxes[overlaps.argmax()])
+    rng = np.random.default_rng(4)
+    boxes, masks = rng.uniform(0.1, 0.5, (12, 4)), rng.random((9, 40, 40)) < 0.3
+    overlaps = [np.mean([iou(box_mask([box * 40], (40, 40)), mask) for mask in masks]) for box in boxes]
+    assert np.array_equal(constant_box(boxes, masks), boxes[np.argmax(overlaps)])
+
+
+def test_box_shares(nih_files):
+    nih_files.labels(("00000001_000.png", "Mass"))
+    nih_files.boxes(("00000001_000.png", "Mass", 256, 512, 128, 64))
+    nih_files.film("00000001_000.png", (64, 64))
+    cohort = nih_files.load()
+    shares = box_shares(cohort, cohort.films["Image"])
+    assert shares[["x", "y", "w", "h"]].to_numpy() == pytest.approx(np.array([[0.25, 0.5, 0.125, 0.0625]]))
+    assert box_shares(cohort, []).empty
 
 
 def test_share_of_single_films_is_wilsons_interval_nearly():

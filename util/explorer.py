@@ -34,17 +34,18 @@ def static_twin(pretrained, film, finding, title="", mask=None, layers=LAYERS[1:
 
     ready, k = pretrained.preprocessing(film)[None], pretrained.findings.index(finding)
     fig, axes = plt.subplots(
-        len(layers), len(methods) + 1, figsize=(2.6 * (len(methods) + 1), 2.7 * len(layers)), dpi=72,
+        len(layers), len(methods) + 1, figsize=(2.7 * (len(methods) + 1), 2.9 * len(layers)), dpi=72,
         squeeze=False, sharex=True, sharey=True, layout="constrained",
     )  # fmt: skip
     for row, layer in zip(axes, layers, strict=True):
         cams = {name: np.maximum(METHODS[name](pretrained.model, ready, layer)[1][0, k], 0) for name in methods}
         shared = max(float(cam.max()) for name, cam in cams.items() if name != "Grad-CAM++" or len(cams) == 1)
-        draw_film(row[0], film, title)
+        draw_film(row[0], film, title if row[0] is axes[0, 0] else "")
+        row[0].title.set_fontsize("medium")
         for ax, (name, cam) in zip(row[1:], cams.items(), strict=True):
             highest = float(cam.max()) if name == "Grad-CAM++" else shared
             drawn = draw_map(ax, film, upsample(cam, film.shape), highest or 1)
-            ax.set_title(f"{name}, {cam.shape[0]} x {cam.shape[1]}", fontsize="medium")
+            ax.set_title(f"{name}\n{layer}, {cam.shape[0]} x {cam.shape[1]}", fontsize="medium")
             fig.colorbar(drawn, ax=ax, shrink=0.6)
         if mask is not None:
             for ax in row:

@@ -120,24 +120,34 @@ def constant_point(masks):
     return float((column + 0.5) / votes.shape[1]), float((row + 0.5) / votes.shape[0])
 
 
-def constant_box(boxes):
-    """The box that overlaps most with all boxes: the best outline of a player who never looks at a film.
+def box_shares(cohort, images):
+    """Boxes of films as shares of their film: DataFrame Image, finding, x, y, w, h, the numbers from 0 to 1."""
+    boxes = cohort.boxes[cohort.boxes["Image"].isin(list(images))].reset_index(drop=True)
+    shapes = {image: film_shape(cohort.paths[image]) for image in boxes["Image"].unique()}
+    height, width = np.array([shapes[image] for image in boxes["Image"]], float).reshape(-1, 2).T
+    return boxes.assign(x=boxes["x"] / width, y=boxes["y"] / height, w=boxes["w"] / width, h=boxes["h"] / height)
+
+
+def constant_box(boxes, masks):
+    """The box that overlaps most with all outlines: the best outline of a player who never looks at a film.
 
     Parameters
     ----------
-    boxes : (m, 4) numbers or DataFrame with x, y, w, h as shares of their film, 0 to 1: one finding's training boxes
+    boxes : (m, 4) numbers or DataFrame with x, y, w, h as shares of their film, 0 to 1: the candidates
+    masks : bool array (k, rows, columns), one finding's outlines on other patients' films, sampled on one grid
 
     Returns
     -------
-    float array (4,) x, y, w, h: the box of `boxes` with the largest mean IoU with the others (the first of several)
+    float array (4,) x, y, w, h: the candidate with the largest mean IoU with the outlines (the first of several)
     """
-    left, top, width, height = _corners(boxes)
-    across = np.minimum.outer(left + width, left + width) - np.maximum.outer(left, left)
-    down = np.minimum.outer(top + height, top + height) - np.maximum.outer(top, top)
-    both = np.maximum(across, 0) * np.maximum(down, 0)
-    either = np.add.outer(width * height, width * height) - both
+    corners = np.array(_corners(boxes)).T
+    rows, columns = masks.shape[1:]
+    drawn = np.stack([box_mask([box * [columns, rows, columns, rows]], (rows, columns)) for box in corners])
+    drawn, masks = (m.reshape(len(m), -1).astype(np.float32) for m in (drawn, np.asarray(masks)))
+    both = drawn @ masks.T
+    either = np.add.outer(drawn.sum(axis=1), masks.sum(axis=1)) - both
     overlap = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
-    return np.array([left, top, width, height]).T[overlap.mean(axis=1).argmax()]
+    return corners[overlap.mean(axis=1).argmax()]
 
 
 def region(cam, size, share=0.5):
