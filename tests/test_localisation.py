@@ -236,7 +236,7 @@ def test_outlines_of_real_films_are_their_boxes(nih_files):
 
 
 def test_a_constant_point_hits_nearly_all_real_hearts(nih_cohort):
-    """Known of ChestX-ray14's boxes: one point hits about 98 of 100 hearts, so a map that hits 90 has found nothing."""
+    """One point hits nearly all boxes of large hearts, so a map that hits nine in ten of them has located nothing."""
     hearts = nih_cohort.boxes[nih_cohort.boxes["finding"] == "Cardiomegaly"]
     shapes = outlines(nih_cohort, hearts["Image"], size=(64, 64))
     shapes = np.stack([mask for (_, finding), mask in shapes.items() if finding == "Cardiomegaly"])
@@ -246,7 +246,7 @@ def test_a_constant_point_hits_nearly_all_real_hearts(nih_cohort):
         for fitted, held_out in ((shapes[:half], shapes[half:]), (shapes[half:], shapes[:half]))
         for mask in held_out
     ]
-    assert np.mean(hits) > 0.93
+    assert np.mean(hits) > 0.97
 
 
 @given(maps_2d, st.lists(st.tuples(*[st.integers(0, 40)] * 4), min_size=1, max_size=3))
