@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from util.checks import CheckFailed
-from util.checks.gradcam import check_channel_weights, check_finding_map
+from util.checks.gradcam import check_channel_weights, check_finding_map, check_peak_pixel
 from util.checks.model import check_channels_after_block, check_probability_at, check_standardise
 
 
@@ -26,6 +26,14 @@ def stacked(film, mean, std):
     return np.stack([(film.astype(np.float32) - mean) / std] * 3, axis=-1).astype(np.float32)
 
 
+def cell(cam):
+    return np.unravel_index(cam.argmax(), cam.shape)
+
+
+def centre(row, column, shape, height, width):
+    return (column + 0.5) * width / shape[1], (row + 0.5) * height / shape[0]
+
+
 RIGHT = [
     (check_channels_after_block, lambda channels, layers, growth: channels + layers * growth),
     (check_channels_after_block, channel_by_loop),
@@ -37,6 +45,8 @@ RIGHT = [
     (check_channel_weights, lambda g, k: np.einsum("hwc->c", g[k]) / g[k][..., 0].size),
     (check_finding_map, lambda a, w: np.maximum(a @ w, 0)),
     (check_finding_map, lambda a, w: (a * w).sum(-1).clip(0)),
+    (check_peak_pixel, lambda cam, height, width: centre(*cell(cam), cam.shape, height, width)),
+    (check_peak_pixel, lambda cam, height, width: np.array(centre(*cell(cam), cam.shape, height, width))),
 ]
 
 WRONG = [
@@ -96,6 +106,20 @@ WRONG = [
     (check_finding_map, lambda a, w: np.maximum(-(a @ w), 0), "sign is turned"),
     (check_finding_map, lambda a, w: np.maximum(a @ w, 0) if (w > 0).any() else (a @ w) * np.nan, "not NaN"),
     (check_finding_map, lambda a, w: np.zeros(a.shape[:2]), "Weigh each channel"),
+    (check_peak_pixel, lambda m, h, w: centre(*cell(m), m.shape, h, w)[::-1], "x and y are exchanged"),
+    (check_peak_pixel, lambda m, h, w: centre(*cell(m[::-1]), m.shape, h, w), "Upside down"),
+    (check_peak_pixel, lambda m, h, w: centre(*cell(m[:, ::-1]), m.shape, h, w), "Mirrored"),
+    (check_peak_pixel, lambda m, h, w: centre(cell(m)[0] - 0.5, cell(m)[1] - 0.5, m.shape, h, w), "the corner of"),
+    (check_peak_pixel, lambda m, h, w: centre(cell(m)[0] + 0.5, cell(m)[1] + 0.5, m.shape, h, w), "far corner"),
+    (check_peak_pixel, lambda m, h, w: cell(m)[::-1], "numbers of the cell"),
+    (check_peak_pixel, lambda m, h, w: cell(m), "row and column of the cell"),
+    (check_peak_pixel, lambda m, h, w: (cell(m)[1] + 0.5, cell(m)[0] + 0.5), "counted in cells"),
+    (check_peak_pixel, lambda m, h, w: centre(*cell(m), m.shape, w, h), "Height and width"),
+    (check_peak_pixel, lambda m, h, w: centre(*cell(m), m.shape[::-1], h, w), "Rows and columns of the map"),
+    (check_peak_pixel, lambda m, h, w: centre(*cell(m[::-1, ::-1]), m.shape, h, w), "upside down and mirrored"),
+    (check_peak_pixel, lambda m, h, w: m.argmax(), "flattened"),
+    (check_peak_pixel, lambda m, h, w: (360, 50), "wrong for another"),
+    (check_peak_pixel, lambda m, h, w: (w / 2, h / 2), "half a cell further"),
 ]
 
 

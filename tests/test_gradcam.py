@@ -1,13 +1,8 @@
 """Grad-CAM against automatic and numerical differentiation, the identities it must obey, and models it must refuse."""
 
-import json
-from functools import cache
-from pathlib import Path
-
 import cv2
 import keras
 import numpy as np
-import pandas as pd
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
@@ -16,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from util.errors import CourseError
-from util.gradcam import constant_point, coverage, grad_cam, hit, inside, peak, upsample
+from util.gradcam import METHODS, grad_cam, grad_cam_pp, hires_cam, occlusion, upsample
 
 FINDINGS = 5
 
@@ -97,6 +92,100 @@ def test_mean_of_the_map_and_bias_make_the_logit(seed, films):
     np.testing.assert_allclose(maps.mean(axis=(2, 3)) + model.get_layer("logits").bias.numpy(), logits, atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", ["relu", "bn", "block2_concat", "stem"])
+def test_hires_cam_equals_gradient_times_activation(model, films, layer):
+    both = keras.Model(model.input, [model.get_layer(layer).output, model.output])
+    expected = []
+    for finding in range(FINDINGS):
+        with tf.GradientTape() as tape:
+            tape.watch(x := tf.constant(films))
+            seen, logits = both(x, training=False)
+            logit = logits[:, finding]
+        expected.append(
+            tf.reduce_sum(tape.gradient(logit, seen) * seen, axis=-1).numpy() * seen[0, ..., 0].numpy().size
+        )
+    np.testing.assert_allclose(hires_cam(model, films, layer)[1], np.stack(expected, axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("layer", ["block1_relu", "block2_relu", "relu"])
+def test_grad_cam_pp_equals_the_equations_of_its_paper(model, films, layer):
+    """With Y = exp(logit) all derivatives of Y are powers of the logit's gradient times Y; in 64 bits, place by place."""
+    both = keras.Model(model.input, [model.get_layer(layer).output, model.output])
+    maps = grad_cam_pp(model, films, layer)[1]
+    for finding in range(FINDINGS):
+        with tf.GradientTape() as tape:
+            tape.watch(x := tf.constant(films))
+            seen, logits = both(x, training=False)
+            logit = logits[:, finding]
+        gradient, seen = tape.gradient(logit, seen).numpy().astype(float), seen.numpy().astype(float)
+        below = 2 * gradient**2 + seen.sum(axis=(1, 2), keepdims=True) * gradient**3
+        alpha = np.divide(gradient**2, below, out=np.zeros_like(below), where=below != 0)
+        weights = (alpha * np.maximum(gradient, 0)).sum(axis=(1, 2))
+        np.testing.assert_allclose(maps[:, finding], np.einsum("nk,nhwk->nhw", weights, seen), rtol=1e-4, atol=1e-5)
+
+
+def test_occlusion_equals_hiding_patch_by_patch(model, films):
+    logits, maps = occlusion(model, films, batch_size=4)
+    np.testing.assert_allclose(logits, model.predict_on_batch(films), atol=1e-5)
+    rows, columns = maps.shape[2:]
+    side = 32 // rows
+    for film, row, column in [(0, 0, 0), (1, 2, 5), (2, rows - 1, columns - 1)]:
+        hidden = films[film : film + 1].copy()
+        hidden[:, row * side : (row + 1) * side, column * side : (column + 1) * side] = 0
+        drop = logits[film] - model.predict_on_batch(hidden)[0]
+        np.testing.assert_allclose(maps[film, :, row, column], drop, atol=1e-5)
+
+
+def test_occlusion_of_a_linear_network_adds_up_to_the_logit(films):
+    inputs = keras.Input((32, 32, 3))
+    x = keras.layers.AveragePooling2D(8, name="relu")(inputs)
+    outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 1, use_bias=False)(x)))
+    logits, maps = occlusion(keras.Model(inputs, outputs), films)
+    np.testing.assert_allclose(maps.sum(axis=(2, 3)), logits, atol=1e-5)  # the bias is zero
+
+
+def test_all_methods_share_one_call(model, films):
+    for name, method in METHODS.items():
+        logits, maps = method(model, films, layer="relu", batch_size=2)
+        assert logits.shape == (3, FINDINGS) and maps.shape == (3, FINDINGS, 8, 8), name
+        assert np.isfinite(maps).all() and maps.dtype == np.float32
+
+
+def test_hires_cam_is_grad_cam_at_the_last_relu_and_nowhere_else(model, films):
+    np.testing.assert_allclose(hires_cam(model, films)[1], grad_cam(model, films)[1], atol=1e-6)
+    different = hires_cam(model, films, "block2_relu")[1] - grad_cam(model, films, "block2_relu")[1]
+    assert np.abs(different).max() > 1e-2
+
+
+def test_no_film_of_a_last_short_batch_is_dropped_and_memory_grows_with_the_batch(model, films, monkeypatch):
+    sizes = []
+    many = np.concatenate([films, films, films[:1]])  # 7 films
+
+    def spy(real):
+        def step(batch):
+            sizes.append(len(batch))
+            return real(batch)
+
+        return lambda *arguments: step
+
+    from util import gradcam
+
+    monkeypatch.setattr(gradcam, "_explainer", spy(gradcam._explainer(model, "relu")))
+    logits, maps = grad_cam(model, many, batch_size=3)
+    assert sizes == [3, 3, 1] and len(logits) == len(maps) == 7
+    np.testing.assert_allclose(maps[6], maps[0], atol=1e-6)
+
+
+def test_the_gradient_of_the_sigmoid_is_the_map_times_p_1_minus_p(model, films):
+    inner = keras.Model(model.input, [model.get_layer("relu").output, model.output])
+    with tf.GradientTape() as tape:
+        tape.watch(x := tf.constant(films[:1]))
+        seen, logits = inner(x, training=False)
+        p = tf.sigmoid(logits[0, 0])
+    of_sigmoid = (tf.reduce_sum(tape.gradient(p, seen), axis=(1, 2), keepdims=True) * seen).numpy().sum(axis=-1)[0]
+    np.testing.assert_allclose(of_sigmoid, grad_cam(model, films[:1])[1][0, 0] * float(p * (1 - p)), atol=1e-6)
+
+
 def test_the_last_concatenation_breaks_that_identity(model, films):
     logits, maps = grad_cam(model, films, "block2_concat")
     assert np.abs(maps.mean(axis=(2, 3)) + model.get_layer("logits").bias.numpy() - logits).max() > 1e-2
@@ -128,7 +217,6 @@ def test_evidence_against_every_finding_is_zero_after_the_relu_not_nan(films):
     dense.kernel.assign(-np.abs(dense.kernel.numpy()) - 0.1)
     maps = grad_cam(model, films)[1]
     assert maps.max() <= 0 and (np.maximum(maps, 0) == 0).all()
-    assert peak(maps[0, 0], (32, 32)) is None and not hit(maps[0, 0], [(0, 0, 32, 32)], (32, 32))
 
 
 def nested():
@@ -191,74 +279,3 @@ def test_upsample_stays_within_its_values_and_takes_any_number_of_maps(cam, heig
     assert large.shape == (height, width)
     assert cam.min() - 1e-4 <= large.min() and large.max() <= cam.max() + 1e-4
     np.testing.assert_allclose(upsample(np.stack([cam, -cam]), (height, width))[1], -large, atol=1e-5)
-
-
-@settings(max_examples=50, deadline=None)
-@given(maps_2d)
-def test_the_peak_is_where_the_enlarged_map_is_highest(cam):
-    size = (cam.shape[0] * 4 + 4, cam.shape[1] * 4 + 4)
-    point = peak(cam, size)
-    if cam.max() <= 0:
-        assert point is None
-        return
-    row, column = int(point[1] * cam.shape[0] / size[0]), int(point[0] * cam.shape[1] / size[1])
-    assert cam[row, column] == cam.max()
-
-
-def test_pointing_game_by_hand():
-    cam = np.array([[0, 0, 0], [0, 0, 2.0], [0, 1, 0]])
-    assert peak(cam, (30, 60)) == (50, 15)  # last column, middle row: x is the column
-    assert hit(cam, [(45, 10, 10, 10)], (30, 60))
-    assert not hit(cam, [(10, 45, 10, 10)], (30, 60))  # x and y exchanged
-    assert not hit(cam, [(0, 0, 20, 10)], (30, 60))
-    assert hit(cam, [(0, 0, 20, 10), (50, 15, 1, 1)], (30, 60))  # any box will do, borders count
-    with pytest.raises(CourseError, match="No box"):
-        hit(cam, [], (30, 60))
-    with pytest.raises(CourseError, match="finite"):
-        peak(np.array([[np.nan, 1]]), (30, 60))
-
-
-def test_boxes_as_a_table_in_any_order_of_columns():
-    boxes = pd.DataFrame({"h": [2.0], "w": [4.0], "finding": ["Mass"], "y": [1.0], "x": [10.0]})
-    assert inside((13, 2), boxes) and not inside((11, 4), boxes)
-
-
-def test_a_random_point_hits_in_proportion_to_the_coverage():
-    boxes = [(10, 20, 30, 40), (30, 50, 40.5, 20)]  # they overlap by 10 x 10
-    # 40.5 wide: the centre of the last pixel lies on the border, and borders count.
-    assert coverage(boxes, (80, 100)) == pytest.approx((30 * 40 + 41 * 20 - 10 * 10) / 8000)
-    points = np.random.default_rng(3).uniform(0, (100, 80), (4000, 2))
-    share, expected = np.mean([inside(point, boxes) for point in points]), (30 * 40 + 40.5 * 20 - 10 * 10) / 8000
-    assert abs(share - expected) < 4 * np.sqrt(expected * (1 - expected) / 4000)
-
-
-@settings(max_examples=30, deadline=None)
-@given(arrays.arrays(float, st.tuples(st.integers(1, 8), st.just(4)), elements=st.floats(0, 1)))
-def test_no_point_of_the_grid_lies_in_more_boxes_than_the_constant_point(boxes):
-    grid = np.linspace(0, 1, 11)
-    votes = {(x, y): sum(inside((x, y), [box]) for box in boxes) for x in grid for y in grid}
-    assert votes[constant_point(boxes, steps=10)] == max(votes.values())
-
-
-def test_constant_point_of_two_lungs_lies_in_one_of_them_not_between():
-    lungs = [(0.1, 0.2, 0.2, 0.4), (0.1, 0.2, 0.2, 0.4), (0.7, 0.2, 0.2, 0.4)]
-    assert constant_point(lungs) == pytest.approx((0.2, 0.4))
-
-
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "05_gradcam.ipynb"
-
-
-@settings(max_examples=50, deadline=None)
-@given(maps_2d, st.lists(st.tuples(*[st.integers(0, 40)] * 4), min_size=1, max_size=3))
-def test_the_notebook_hits_as_the_package_does(cam, boxes):
-    table = pd.DataFrame(boxes, columns=["x", "y", "w", "h"])
-    assert notebook_hit()(cam, table, (48, 64)) == hit(cam, table, (48, 64))
-
-
-@cache
-def notebook_hit():
-    """The function `hit` as notebook 5 writes it."""
-    cells = {cell["id"]: "".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"]}
-    names = {"np": np}
-    exec(next(part for part in cells["hit"].split("\n\n\n") if part.startswith("def hit(")), names)
-    return names["hit"]

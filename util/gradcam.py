@@ -1,7 +1,12 @@
-"""Grad-CAM: which places of a film push a finding's logit up, and the pointing game that checks it (notebook 5).
+"""Heat maps of a network: which places of a film push a finding's logit up (notebook 5).
 
-Selvaraju et al., Grad-CAM, ICCV 2017 (arXiv 1610.02391); Zhou et al., CAM, CVPR 2016 (arXiv 1512.04150);
-Zhang et al., the pointing game, ECCV 2016 (arXiv 1608.00507).
+Four methods with one call, ``method(model, films, layer) -> (logits, maps)``, for all findings of all films at once:
+
+- `grad_cam`: Selvaraju et al., Grad-CAM, ICCV 2017 (arXiv 1610.02391); at the last ReLU it is
+  Zhou et al., CAM, CVPR 2016 (arXiv 1512.04150);
+- `hires_cam`: Draelos and Carin, HiResCAM, 2020 (arXiv 2011.08891);
+- `grad_cam_pp`: Chattopadhay et al., Grad-CAM++, WACV 2018 (arXiv 1710.11063);
+- `occlusion`: Zeiler and Fergus, ECCV 2014 (arXiv 1311.2901).
 """
 
 from functools import lru_cache
@@ -9,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from util.errors import CourseError
+from util.progress import progress
 
 
 def grad_cam(model, films, layer="relu", batch_size=8):
@@ -17,7 +23,8 @@ def grad_cam(model, films, layer="relu", batch_size=8):
     The map of a finding is the sum over the channels of activation x weight, the weight being the gradient of the
     finding's logit, summed over the channel. (Grad-CAM's paper takes the mean: the same map divided by the number of
     its cells.) So a map is in units of the logit, and where `layer` feeds global average pooling and one dense layer
-    it is CAM itself: ``map.mean() + bias == logit``.
+    it is CAM itself: ``map.mean() + bias == logit``. There all gradients are known in closed form, and the maps of
+    all findings cost one forward pass; at any other layer, one backward pass a finding from the logits to the layer.
 
     Parameters
     ----------
@@ -37,11 +44,76 @@ def grad_cam(model, films, layer="relu", batch_size=8):
     ------
     CourseError : the model, the layer or the films are not as above.
     """
+    return _explain(1, model, films, layer, batch_size)
+
+
+def hires_cam(model, films, layer="relu", batch_size=8):
+    """HiResCAM: as `grad_cam`, but each place keeps its own gradient instead of the channel's mean.
+
+    Parameters, errors and shapes as for `grad_cam`. The maps are multiplied by the number of cells, so that they are
+    in units of the logit too; at the last ReLU, where a channel's gradient is the same everywhere, they *are* Grad-CAM.
+    """
+    return _explain(2, model, films, layer, batch_size)
+
+
+def grad_cam_pp(model, films, layer="relu", batch_size=8):
+    """Grad-CAM++: only places that raise the logit give a channel its weight, and small active areas count as large ones.
+
+    The weight of channel k is the sum over its places of ``relu(g) / (2 + g S)``, g the gradient of the logit and S the
+    channel's summed activation (equation 19 of the paper with its third derivatives of exp(logit); the common factor
+    exp(logit) is left out, or maps of different films could not be told apart from their scores).
+
+    Parameters, errors and shapes as for `grad_cam`; meant for layers after a ReLU. The unit is not the logit's: compare
+    these maps among themselves only.
+    """
+    return _explain(3, model, films, layer, batch_size)
+
+
+def occlusion(model, films, layer="relu", batch_size=8):
+    """Occlusion: how much each logit falls when one patch of the film is painted mid-grey, the mean of training films.
+
+    No gradient: rows x columns forward passes a film, with a progress bar.
+
+    Parameters, errors and shapes as for `grad_cam`; of `layer` only the number of cells is used: the film is divided
+    into as many patches. The unit is the logit: above 0 the patch spoke for the finding.
+    """
+    shape = _activations(model, layer).shape[1:3]
+    films = _checked(films, model)
+    if None in shape:
+        raise CourseError(f"The layer {layer!r} of {model.name} has no fixed size: build the model for one film size.")
+    rows, columns = (np.arange(pixels) * cells // pixels for pixels, cells in zip(films.shape[1:3], shape, strict=True))
+    patches = [(film, *patch) for film in range(len(films)) for patch in np.ndindex(*shape)]
+    logits = _logits(model, films, batch_size)
+    drops = []
+    for start in progress(range(0, len(patches), batch_size), "hiding patches"):
+        chosen = patches[start : start + batch_size]
+        whole = [film for film, _, _ in chosen]
+        hidden = films[whole]  # a copy
+        for film, (_, row, column) in zip(hidden, chosen, strict=True):
+            film[np.ix_(rows == row, columns == column)] = 0
+        drops.append(logits[whole] - _logits(model, hidden, batch_size))
+    maps = np.concatenate(drops).reshape(len(films), *shape, -1)
+    return logits, np.ascontiguousarray(maps.transpose(0, 3, 1, 2))
+
+
+METHODS = {"Grad-CAM": grad_cam, "HiResCAM": hires_cam, "Grad-CAM++": grad_cam_pp, "occlusion": occlusion}
+
+
+def _explain(method, model, films, layer, batch_size):
+    """Logits and maps of one method, batch by batch, so that memory grows with the batch alone."""
     step = _explainer(model, layer)
     films = _checked(films, model)
     parts = [step(films[start : start + batch_size]) for start in range(0, len(films), batch_size)]
-    logits, maps = (np.concatenate([np.asarray(part[i], np.float32) for part in parts]) for i in (0, 1))
+    logits, maps = (np.concatenate([np.asarray(part[what], np.float32) for part in parts]) for what in (0, method))
     return logits, maps
+
+
+def _logits(model, films, batch_size):
+    """Logits (n, c) of standardised films, batch by batch."""
+    from util.model import predict_films
+
+    starts = range(0, len(films), batch_size)
+    return np.concatenate([predict_films(model, films[s : s + batch_size], batch_size) for s in starts])
 
 
 def upsample(maps, size):
@@ -63,98 +135,6 @@ def upsample(maps, size):
     return down @ maps @ across.T
 
 
-def peak(cam, size):
-    """Where a map points: the centre of its highest cell.
-
-    The cell's centre is exact where the highest pixel of an enlarged map is not: along the border those are flat.
-
-    Parameters
-    ----------
-    cam : float array (rows, columns), one map
-    size : (height, width) of the film in pixels
-
-    Returns
-    -------
-    (x, y) in pixels of the film, or None where nothing in the map is positive: it points nowhere
-    """
-    cam = np.asarray(cam)
-    if cam.ndim != 2 or not np.isfinite(cam).all():
-        raise CourseError(f"One map (rows, columns) of finite numbers is needed, here an array of shape {cam.shape}.")
-    if cam.max() <= 0:
-        return None
-    row, column = np.unravel_index(cam.argmax(), cam.shape)
-    return (column + 0.5) * size[1] / cam.shape[1], (row + 0.5) * size[0] / cam.shape[0]
-
-
-def hit(cam, boxes, size):
-    """The pointing game: does the map's peak lie in one of the boxes?
-
-    Without the tolerance of 15 pixels that the original allows. A map that points nowhere is a miss.
-
-    Parameters
-    ----------
-    cam : float array (rows, columns), one map
-    boxes : (m, 4) numbers or DataFrame with x, y, w, h in pixels of the film: one finding's boxes on one film
-    size : (height, width) of the film in pixels
-
-    Returns
-    -------
-    bool
-    """
-    point = peak(cam, size)
-    return point is not None and inside(point, boxes)
-
-
-def inside(point, boxes):
-    """Does a point (x, y) lie in one of the boxes (x, y, w, h)? Borders count; no boxes at all is an error."""
-    left, top, width, height = _corners(boxes)
-    x, y = point
-    return bool(np.any((left <= x) & (x <= left + width) & (top <= y) & (y <= top + height)))
-
-
-def coverage(boxes, size):
-    """Share of a film, 0 to 1, that its boxes cover: how often a random point hits. Overlaps count once.
-
-    boxes : (m, 4) numbers or DataFrame with x, y, w, h in pixels; size : (height, width) of the film in pixels
-    """
-    covered = np.zeros(size, bool)
-    rows, columns = (np.arange(pixels) + 0.5 for pixels in size)  # a pixel counts where its centre lies in a box
-    for left, top, width, height in zip(*_corners(boxes), strict=True):
-        across, down = (left <= columns) & (columns <= left + width), (top <= rows) & (rows <= top + height)
-        covered |= down[:, None] & across
-    return float(covered.mean())
-
-
-def constant_point(boxes, steps=40):
-    """The point that lies in the most boxes: the best that a player can do who never looks at a film.
-
-    Parameters
-    ----------
-    boxes : (m, 4) numbers or DataFrame with x, y, w, h as shares of their film, 0 to 1: one finding's training boxes
-    steps : int, the point is looked for on a grid of (steps + 1) x (steps + 1) points
-
-    Returns
-    -------
-    (x, y) as shares of a film; of several equally good points the one nearest to their middle
-    """
-    left, top, width, height = (side[:, None] for side in _corners(boxes))
-    grid = np.linspace(0, 1, steps + 1)
-    across, down = (left <= grid) & (grid <= left + width), (top <= grid) & (grid <= top + height)
-    votes = down.T.astype(int) @ across
-    best = np.argwhere(votes == votes.max())
-    row, column = best[np.square(best - best.mean(axis=0)).sum(axis=1).argmin()]
-    return float(grid[column]), float(grid[row])
-
-
-def _corners(boxes):
-    """Four arrays (m,): left, top, width and height of at least one box."""
-    columns = ["x", "y", "w", "h"]
-    boxes = np.asarray(boxes[columns] if hasattr(boxes, "columns") else boxes, float).reshape(-1, 4)
-    if not len(boxes):
-        raise CourseError("No box, so nothing to hit: play the pointing game on films with a box of the finding.")
-    return boxes.T
-
-
 def _interpolation(cells, pixels):
     """Matrix (pixels, cells) of bilinear weights between cell centres; beyond the outer centres the value stays."""
     position = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
@@ -163,7 +143,10 @@ def _interpolation(cells, pixels):
 
 @lru_cache(maxsize=4)  # tracing a DenseNet takes seconds, running it a fraction of one
 def _explainer(model, layer):
-    """Function films -> (logits, maps), compiled once for each model and layer; later changes of weights count."""
+    """Function films -> (logits, Grad-CAM, HiResCAM, Grad-CAM++), compiled once for each model and layer.
+
+    All three come of the same gradients, so one function serves them; later changes of weights count.
+    """
     import keras
     import tensorflow as tf
 
@@ -173,20 +156,47 @@ def _explainer(model, layer):
 
     def closed_form(films):
         seen, logits = both(films, training=False)
-        return logits, tf.einsum("nhwk,kc->nchw", tf.cast(seen, "float32"), tf.cast(dense.kernel, "float32"))
+        seen, kernel = tf.cast(seen, "float32"), tf.cast(dense.kernel, "float32")
+        cells = tf.cast(tf.shape(seen)[1] * tf.shape(seen)[2], "float32")
+        cam = tf.einsum("ck,nhwc->nkhw", kernel, seen)  # the gradient is kernel / cells, the same at all places
+        parts = _plus_plus(kernel / cells, tf.reduce_sum(seen, axis=(1, 2))[..., None])
+        return logits, cam, cam, cells * tf.einsum("nck,nhwc->nkhw", parts, seen)
 
     def by_gradient(films):
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(persistent=True) as tape:
             tape.watch(films)
             seen, logits = both(films, training=False)
             totals = tf.reduce_sum(logits, axis=0)  # films do not mix, so one gradient serves them all
-        gradient = tape.jacobian(totals, seen, experimental_use_pfor=False)  # (c, n, rows, columns, channels)
-        weights = tf.reduce_sum(tf.cast(gradient, "float32"), axis=(2, 3))
-        return logits, tf.einsum("cnk,nhwk->nchw", weights, tf.cast(seen, "float32"))
+
+        def of_finding(chosen):
+            return _three_maps(tf.cast(seen, "float32"), tf.cast(tape.gradient(totals, seen, chosen), "float32"))
+
+        # One finding after the other: gradients of all at once would fill the memory at an early layer.
+        maps = tf.map_fn(of_finding, tf.eye(model.output.shape[1], dtype=totals.dtype), fn_output_signature="float32")
+        return logits, *tf.unstack(tf.transpose(maps, (1, 2, 0, 3, 4)), num=3)
 
     # Without a graph, Keras keeps every activation of the network: 8 GB for a few films.
     signature = [tf.TensorSpec((None, *model.input.shape[1:]), "float32")]
     return tf.function(by_gradient if dense is None else closed_form, input_signature=signature)
+
+
+def _three_maps(seen, gradient):
+    """Grad-CAM, HiResCAM and Grad-CAM++ (3, n, rows, columns) of activations and gradients (n, rows, columns, channels)."""
+    import tensorflow as tf
+
+    cells = tf.cast(tf.shape(seen)[1] * tf.shape(seen)[2], "float32")
+    weights = tf.reduce_sum(gradient, axis=(1, 2))
+    positive = tf.reduce_sum(_plus_plus(gradient, tf.reduce_sum(seen, axis=(1, 2), keepdims=True)), axis=(1, 2))
+    own = cells * tf.einsum("nhwc,nhwc->nhw", gradient, seen)
+    cam, plus_plus = (tf.einsum("nc,nhwc->nhw", w, seen) for w in (weights, positive))
+    return tf.stack([cam, own, plus_plus])
+
+
+def _plus_plus(gradient, total):
+    """What each place adds to its channel's weight in Grad-CAM++: relu(g) / (2 + g S), 0 where nothing is below."""
+    import tensorflow as tf
+
+    return tf.math.divide_no_nan(tf.nn.relu(gradient), 2 + gradient * total)
 
 
 def _activations(model, layer):

@@ -111,6 +111,13 @@ def draw_map(ax, film, cam, highest, opacity=0.4):
     return ax.imshow(cam, cmap="viridis", vmin=0, vmax=highest, alpha=opacity)
 
 
+def draw_outline(ax, mask):
+    """Draw the outline of a mask, bool (h, w), on the axes `ax`, in the colour of the boxes."""
+    ax.contour(np.pad(mask, 1).astype(float), levels=[0.5], colors=[BOX_COLOUR], linewidths=1.3,
+               extent=(-1.5, mask.shape[1] + 0.5, -1.5, mask.shape[0] + 0.5))  # fmt: skip
+    return ax
+
+
 def draw_roc(ax, fpr, tpr, title="", marker=None):
     """Draw a ROC curve, arrays (k,) from 0 to 1, over the diagonal of chance on the axes `ax`."""
     ax.plot([0, 1], [0, 1], color="0.6", lw=1, ls="--")

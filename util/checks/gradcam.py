@@ -68,3 +68,37 @@ def check_finding_map(function):
     negative = run(function, activations.copy(), -np.abs(weights))
     expect(negative, np.zeros((2, 3)), [], "Where nothing speaks for the finding the map must be 0, not NaN.")
     print("Right: weigh, sum, then cut at 0; a film without evidence gets an empty map.")
+
+
+def check_peak_pixel(function):
+    """`function(cam, height, width)`, map (rows, columns) on a film of height x width pixels -> (x, y) of its peak."""
+    cam = np.zeros((3, 6))
+    cam[0, 4], cam[2, 1], height, width = 5.0, 1.0, 300, 480
+    expect(
+        np.ravel(run(function, cam.copy(), height, width)),
+        (360, 50),
+        [
+            ((50, 360), "x and y are exchanged: x counts columns to the right, y rows downwards."),
+            ((360, 250), "Upside down: in an image row 0 is at the top, so y grows downwards."),
+            ((120, 50), "Mirrored: column 0 is at the left, so x grows to the right."),
+            ((320, 0), "That is the corner of the cell: go half a cell further, to its centre."),
+            ((400, 100), "That is the far corner of the cell: half a cell less, to its centre."),
+            ((4, 0), "These are the numbers of the cell: multiply by the pixels that a cell covers."),
+            ((0, 4), "These are row and column of the cell: give x and y in pixels of the film."),
+            ((4.5, 0.5), "Still counted in cells: multiply by the pixels that a cell covers."),
+            ((225, 80), "Height and width are exchanged: columns share out the width, rows the height."),
+            ((720, 25), "Rows and columns of the map are exchanged: a cell is width / columns wide."),
+            ((120, 250), "That is the lowest place, or upside down and mirrored: take the highest, from the top left."),
+            ([4], "`argmax` counts through the flattened map: `np.unravel_index` turns it into row and column."),
+        ],
+        "Find row and column of the highest cell; its centre lies half a cell further: (column + 0.5) * width / columns.",
+    )
+    other = np.zeros((4, 4))
+    other[3, 0] = 1
+    expect(
+        np.ravel(run(function, other, 320, 320)),
+        (40, 280),
+        [((280, 40), "x and y are exchanged: x counts columns to the right, y rows downwards.")],
+        "Right for one map, wrong for another: use the map's own shape and the film's own size.",
+    )
+    print("Right: the centre of the highest cell, x to the right and y downwards.")

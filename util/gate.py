@@ -1,0 +1,152 @@
+"""The input gate: is a picture an upright frontal chest film at all, and is it like the films a model learnt from?
+
+Asked before a film of unknown origin is shown to the model. It looks at 16 x 16 ranks of gray level, coarse enough to be
+blind to a finding, and knows no film but the training films: what is *not* a frontal film it learns from the same
+films, turned, inverted, cut, shuffled.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+from scipy.stats import rankdata
+
+from util.errors import CourseError
+
+SIDE, AXES, FAMILIAR = 16, 10, 0.99  # cells a side; principal axes; share of training films to be called familiar
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of one film.
+
+    Attributes
+    ----------
+    frontal : bool, an upright frontal chest film
+    familiar : bool, frontal and no further from the training films than nearly all of them are
+    sentence : str, to be shown
+    """
+
+    frontal: bool
+    familiar: bool
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """A gate fitted by `fit_gate`; call it with a film, uint8 (h, w), and it answers with a Verdict."""
+
+    weights: np.ndarray
+    bias: float
+    mean: np.ndarray
+    axes: np.ndarray
+    spread: np.ndarray
+    limit: float
+
+    def __call__(self, film):
+        ranks = coarse_ranks(film).ravel()
+        if not (ranks.any() and self.weights @ ranks + self.bias > 0):
+            return Verdict(
+                False,
+                False,
+                "This does not look like an upright frontal chest film with air dark and bone bright: no answer is given.",
+            )
+        if self._distance(ranks[None])[0] > self.limit:
+            return Verdict(
+                True,
+                False,
+                f"A frontal chest film, but further from the training films than {FAMILIAR:.0%} of them: "
+                "it lies outside what the model has seen, so trust no score of it.",
+            )
+        return Verdict(True, True, "A frontal chest film, as like the training films as they are among themselves.")
+
+    def _distance(self, ranks):
+        """Mean squared deviation along the principal axes and beside them, in the training films' own variances."""
+        deviation = ranks - self.mean
+        along = deviation @ self.axes.T
+        beside = np.square(deviation - along @ self.axes).sum(axis=1)
+        return np.square(np.column_stack([along, np.sqrt(beside)]) / self.spread).mean(axis=1)
+
+
+def provenance(passport):
+    """What no gate can see: where the weights come from, and so what a film of one's own is to them. A sentence."""
+    if passport["films"] == "simulated":
+        return "The weights have only ever seen simulated films: a real film lies outside that, even where the gate sees no difference."
+    return "The weights were trained on films of other hospitals: yours may differ in ways that the gate does not see."
+
+
+def coarse_ranks(film):
+    """Ranks of the gray levels of a film shrunk to 16 x 16: float (16, 16) from -1 to 1, whatever window it was shown in.
+
+    film : uint8 (h, w)
+    """
+    film = np.asarray(film)
+    if film.ndim != 2 or film.dtype != np.uint8 or min(film.shape) < SIDE:
+        raise CourseError(f"The gate needs a film, uint8 (h, w) of at least {SIDE} pixels a side, here {film.shape}.")
+    small = np.asarray(Image.fromarray(film).resize((SIDE, SIDE), Image.Resampling.BILINEAR), float)
+    ranks = rankdata(small.ravel()) - (SIDE**2 + 1) / 2
+    return (ranks / (SIDE**2 - 1) * 2).reshape(SIDE, SIDE)
+
+
+def not_frontal(film, rng):
+    """Pictures made of one film that are no upright frontal chest film: dict name -> uint8 (h, w).
+
+    rng : numpy.random.Generator, for noise and shuffling
+    """
+    height, width = film.shape
+    top, left = height // 2, width // 2
+    tiles = [film[r : r + height // 4, c : c + width // 4] for r in _quarters(height) for c in _quarters(width)]
+    order = rng.permutation(16)
+    shuffled = np.block([[tiles[order[4 * row + column]] for column in range(4)] for row in range(4)])
+    blobs = Image.fromarray(rng.integers(0, 256, (6, 6), dtype=np.uint8)).resize((width, height))
+    return {
+        "inverted": 255 - film,
+        "upside down": film[::-1],
+        "turned left": np.rot90(film),
+        "turned right": np.rot90(film, 3),
+        "one half": film[:, :left],
+        "other half": film[:, left:],
+        "a corner": film[:top, :left],
+        "another corner": film[top:, left:],
+        "shuffled": shuffled,
+        "noise": rng.integers(0, 256, film.shape, dtype=np.uint8),
+        "blobs": np.asarray(blobs),
+    }
+
+
+def _quarters(pixels):
+    return [quarter * (pixels // 4) for quarter in range(4)]
+
+
+def fit_gate(films, seed=0):
+    """Fit the gate on training films, in about a second for 200.
+
+    Parameters
+    ----------
+    films : list of uint8 (h, w), at least 40 upright frontal chest films, as the model was trained on
+    seed : int, of noise and shuffling
+
+    Returns
+    -------
+    Gate
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if len(films) < 4 * AXES:
+        raise CourseError(f"The gate learns what is usual: give at least {4 * AXES} training films, not {len(films)}.")
+    rng = np.random.default_rng(seed)
+    right = np.stack([coarse_ranks(film).ravel() for film in films])
+    wrong = np.stack(
+        [coarse_ranks(np.ascontiguousarray(w)).ravel() for f in films for w in not_frontal(f, rng).values()]
+    )
+    labels = np.repeat([1, 0], [len(right), len(wrong)])
+    line = LogisticRegression(C=0.05, class_weight="balanced", max_iter=1000).fit(
+        np.concatenate([right, wrong]), labels
+    )
+    mean = right.mean(axis=0)
+    axes = np.linalg.svd(right - mean, full_matrices=False)[2][:AXES]
+    along = (right - mean) @ axes.T
+    beside = np.sqrt(np.square(right - mean - along @ axes).sum(axis=1))
+    spread = np.sqrt(np.square(np.column_stack([along, beside])).mean(axis=0))
+    gate = Gate(line.coef_[0], float(line.intercept_[0]), mean, axes, spread, np.inf)
+    return replace(gate, limit=float(np.quantile(gate._distance(right), FAMILIAR)))

@@ -1,0 +1,148 @@
+"""Does a heat map depend on the model, and the model on what the map marks? Sanity checks and faithfulness (notebook 5).
+
+Adebayo et al., Sanity checks for saliency maps, NeurIPS 2018 (arXiv 1810.03292); Petsiuk et al., RISE: deletion and
+insertion, BMVC 2018 (arXiv 1806.07421).
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from util.errors import CourseError
+from util.gradcam import grad_cam
+from util.progress import progress
+
+SHARES = (0.0, 0.1, 0.3, 1.0)  # of a film's cells deleted, or inserted
+
+
+def rank_correlation(maps, others):
+    """Spearman's rank correlation, cell by cell, of maps (..., rows, columns) with others of the same shape.
+
+    Returns
+    -------
+    float array (...); 0 where one of the two maps is constant: it then says nothing of the other
+    """
+    a, b = (np.asarray(array, float).reshape(*np.shape(array)[:-2], -1) for array in (maps, others))
+    a, b = (rankdata(array, axis=-1) - (array.shape[-1] + 1) / 2 for array in (a, b))
+    lengths = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
+    return np.divide((a * b).sum(axis=-1), lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+
+def randomisation(model, films, layer="relu", method=grad_cam, seed=0):
+    """Shuffle the weights stage by stage, from the top down, and compare the maps with those of the intact model.
+
+    A map that survives shows edges of the film, not what the model learnt. Every kernel, scale and shift of a stage keeps
+    its numbers, in random order; running statistics stay. The model is intact again afterwards, whatever happens.
+
+    Parameters
+    ----------
+    model, films, layer : as for `util.gradcam.grad_cam`
+    method : one of util.gradcam.METHODS
+    seed : int
+
+    Returns
+    -------
+    DataFrame (index: the last stage shuffled, 'intact' first): correlation, Spearman's over the cells, the mean over
+    films and findings; highest, the largest mean of one finding
+    """
+    intact = method(model, films, layer)[1]
+    rows = {"intact": intact}
+    with restored(model):
+        rng = np.random.default_rng(seed)
+        for stage, variables in progress(_stages(model).items(), "shuffling weights"):
+            for variable in variables:
+                variable.assign(rng.permutation(variable.numpy().ravel()).reshape(variable.shape))
+            rows[stage] = method(model, films, layer)[1]
+    correlations = {stage: rank_correlation(intact, maps) for stage, maps in rows.items()}
+    summary = {stage: (c.mean(), c.mean(axis=0).max()) for stage, c in correlations.items()}
+    return pd.DataFrame.from_dict(summary, orient="index", columns=["correlation", "highest"])
+
+
+@contextmanager
+def restored(model):
+    """Whatever the block does to a model's weights is undone at its end."""
+    kept = [variable.numpy().copy() for variable in model.variables]
+    try:
+        yield model
+    finally:
+        for variable, value in zip(model.variables, kept, strict=True):
+            variable.assign(value)
+
+
+def _stages(model):
+    """Trainable variables by stage, from the top down; a stage is what stands before the first '_' of a layer's name."""
+    stages = {}
+    for layer in reversed(model.layers):
+        if layer.trainable_variables:
+            stages.setdefault(layer.name.split("_")[0], []).extend(layer.trainable_variables)
+    return stages
+
+
+def faithfulness(model, films, findings, maps, shares=SHARES, seed=0, batch_size=8):
+    """Deletion and insertion: does the logit follow the cells that a map ranks first, more than cells in random order?
+
+    Deletion paints the first cells mid-grey (the mean of the training films), insertion shows only them on grey.
+
+    Parameters
+    ----------
+    model : keras.Model, as for `util.gradcam.grad_cam`
+    films : float32 (n, h, w, channels), standardised
+    findings : int (n,), the number of the finding asked of each film
+    maps : float (n, rows, columns), the map of that finding
+    shares : increasing floats from 0 to 1, of the cells
+    seed : int, of the random order, another one for each film
+
+    Returns
+    -------
+    DataFrame, one row for each film, order ('map', 'random') and share: film, order, share, deletion, insertion (logits)
+    """
+    films, maps, shares = np.asarray(films), np.asarray(maps), np.asarray(shares, float)
+    if maps.ndim != 3 or not len(films) == len(maps) == len(findings):
+        raise CourseError("One finding and one map (rows, columns) are needed for each film.")
+    if not (np.diff(shares) > 0).all() or shares[0] != 0 or shares[-1] != 1:
+        raise CourseError("The shares of cells must grow from 0 to 1.")
+    rng, cells = np.random.default_rng(seed), maps[0].size
+    orders = {"map": np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")}
+    orders["random"] = np.stack([rng.permutation(cells) for _ in films])
+    rows = []
+    for order, ranked in orders.items():
+        for share in shares:
+            first = [np.isin(np.arange(cells), own[: round(share * cells)]).reshape(maps.shape[1:]) for own in ranked]
+            rows += [{"film": k, "order": order, "share": share, "first": cell} for k, cell in enumerate(first)]
+    for what, keep_first in (("deletion", False), ("insertion", True)):
+        kept = [row["first"] == keep_first for row in rows]
+        pictures = [(row["film"], cell) for row, cell in zip(rows, kept, strict=True)]
+        for row, logits in zip(rows, _logits_of(model, films, pictures, batch_size), strict=True):
+            row[what] = float(logits[findings[row["film"]]])
+    return pd.DataFrame(rows).drop(columns="first")
+
+
+def _logits_of(model, films, pictures, batch_size):
+    """Logits of films of which only some cells are kept; each different picture is shown to the model once.
+
+    pictures : list of (number of the film, bool (rows, columns) of the cells kept)
+    """
+    from util.model import predict_films
+
+    keys = [(0 if not cells.any() else film, cells.tobytes()) for film, cells in pictures]  # all grey: no film at all
+    different = {key: picture for key, picture in zip(keys, pictures, strict=True)}
+    todo, logits = list(different.items()), {}
+    for start in progress(range(0, len(todo), batch_size), "deleting and inserting"):
+        batch = todo[start : start + batch_size]
+        shown = np.stack([films[film] * _enlarge(cells, films.shape[1:3])[..., None] for _, (film, cells) in batch])
+        logits |= zip([key for key, _ in batch], predict_films(model, shown, batch_size), strict=True)
+    return [logits[key] for key in keys]
+
+
+def _enlarge(cells, size):
+    """Cells (rows, columns) as pixels (height, width), float32: each pixel takes its cell."""
+    rows, columns = (np.arange(n) * k // n for n, k in zip(size, cells.shape, strict=True))
+    return cells[np.ix_(rows, columns)].astype(np.float32)
+
+
+def area_under(curves, what):
+    """Mean logit along each curve of `faithfulness` (trapezoid rule over the share): DataFrame (film, order)."""
+    areas = curves.groupby(["film", "order"])[[what, "share"]].apply(lambda c: np.trapezoid(c[what], c["share"]))
+    return areas.unstack("order")
