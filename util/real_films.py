@@ -95,6 +95,8 @@ def folds(table, number, seed=0):
     rarity = labels.mean(axis=0)
     rarest = np.where(labels.any(axis=1), np.where(labels == 1, rarity, 2).argmin(axis=1), len(FINDINGS))
     strata = rarest + 20 * table["Folder"].to_numpy()
+    few = np.bincount(strata)[strata] < number  # too few to be spread: they go where they may
+    strata[few] = -1 if few.sum() >= number else strata[~few][0]
     fold = np.zeros(len(table), int)
     splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
     for k, (_, held_out) in enumerate(splitter.split(strata, strata, table["PatientId"])):
