@@ -23,7 +23,7 @@ from util.resampling import bootstrap_aucs, percentile_interval
 from util.weights import WEIGHTS
 
 SIZE, FOLDS, ROUNDS = 96, 3, 1000
-VIEWS = {0: 0, 90: 2000, 180: 2500, 360: 3500, 720: 5000, 1440: 7500, None: 9500}  # None: all films not held out
+VIEWS = {0: 0, 90: 2000, 180: 2500, 360: 3500, 720: 4500, 1440: 6000, None: 8000}  # None: all films not held out
 STARTS = ("phantom", "scratch")
 
 
