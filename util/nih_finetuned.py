@@ -27,7 +27,10 @@ from util.real_films import folds, read_real_films
 from util.weights import WEIGHTS, read_passport, save_weights
 
 NAME, FOLDS = "nih-finetuned", 3
-STAGES = ((160, 11_000, 1e-3), (224, 3_600, 4e-4))  # pixels, views, step size; the model of all films sees half as many more
+STAGES = (
+    (160, 11_000, 1e-3),
+    (224, 3_600, 4e-4),
+)  # pixels, views, step size; the model of all films sees half as many more
 SHOWN = 300  # films of each kind in the picture of the features
 
 
