@@ -1,0 +1,264 @@
+"""Make the embedded weights `nih-finetuned`: the phantom's DenseNet-121, fine-tuned on real films.
+
+    python -m util.nih_finetuned ../shared/nih ../shared/nih-more --out build/nih-finetuned
+
+Each patient is held out once: what is reported of the weights is what models of the same recipe reach on patients that
+they have not met. The released model then learns from all films. Finished folds are kept, so the same command goes on
+after an interruption. Needs PyTorch (pip install torch) and takes about an hour on two cores.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from util.cohort import PHANTOM, load_cohort
+from util.errors import CourseError
+from util.evaluation import auc_table
+from util.findings import FINDINGS
+from util.images import Preprocessing, read_film, resize
+from util.phantom.disease import NATURAL_PREVALENCE
+from util.progress import progress
+from util.real_films import folds, read_real_films
+from util.weights import WEIGHTS, read_passport, save_weights
+
+NAME, FOLDS = "nih-finetuned", 3
+STAGES = (
+    (160, 11_000, 1e-3),
+    (224, 3_600, 4e-4),
+)  # pixels, views, step size; the model of all films sees half as many more
+SHOWN = 300  # films of each kind in the picture of the features
+
+
+def stages(share=1.0):
+    from util.finetune import Stage
+
+    return [Stage(size, round(views * share), rate, 2 * rate) for size, views, rate in STAGES]
+
+
+def trained(by_size, rows, start, file, seed, share=1.0):
+    """Weights fine-tuned on the films `rows` through all stages, from `file` where an earlier call has left them."""
+    from safetensors.numpy import load_file, save_file
+
+    from util.finetune import finetune
+
+    if not file.is_file():
+        for stage in stages(share):
+            steps = progress(range(stage.views // stage.batch), f"{file.stem}, {stage.size} pixels")
+            bar = iter(steps)
+            start = finetune(by_size[stage.size], rows, stage, start, seed, note=lambda *_, bar=bar: next(bar, None))
+        save_file(start, file.with_suffix(".part"))
+        file.with_suffix(".part").replace(file)
+    return load_file(file)
+
+
+def held_out(by_size, fold_of, start, out):
+    """Logits (films, 14) and features (films, 1024) of each film by the model that has not met its patient."""
+    from util.finetune import read_out
+
+    films = by_size[STAGES[-1][0]]
+    logits, features = np.zeros((len(fold_of), len(FINDINGS)), np.float32), np.zeros((len(fold_of), 1024), np.float32)
+    for fold in range(FOLDS):
+        arrays = trained(by_size, np.flatnonzero(fold_of != fold), start, out / f"fold-{fold}.safetensors", fold)
+        rows = fold_of == fold
+        logits[rows], features[rows] = read_out(arrays, films.pixels[rows])
+    return logits, features
+
+
+def calibration(labels, logits, counts, natural=True):
+    """Slope and intercept of each finding (Platt 1999) that turn logits into those of ChestX-ray14's prevalences.
+
+    The films are weighed so that the positives of each finding have the share that they have among all 112,120;
+    without `natural` they are taken as they are.
+    """
+    from scipy.optimize import minimize
+
+    slopes, intercepts = [], []
+    for k, finding in enumerate(FINDINGS):
+        y, z = labels[counts[:, k], k], logits[counts[:, k], k].astype(float)
+        share = NATURAL_PREVALENCE[finding] if natural else y.mean()
+        weight = np.where(y == 1, share / y.mean(), (1 - share) / (1 - y.mean()))
+
+        def loss(line, y=y, z=z, weight=weight):
+            t = line[0] * z + line[1]
+            return np.mean(weight * (np.logaddexp(0, t) - y * t))
+
+        slope, intercept = minimize(loss, [1.0, np.log(share / (1 - share))], method="Nelder-Mead").x
+        slopes.append(round(float(max(slope, 0.01)), 4))  # a slope below 0 would turn the ranking round
+        intercepts.append(round(float(intercept), 4))
+    return {
+        "slope": slopes,
+        "intercept": intercepts,
+        "prevalence": "the prevalences of ChestX-ray14",
+        "fitted_on": "films of patients held out from the models that scored them, weighed to those prevalences",
+    }
+
+
+def auc_tables(table, scores):
+    """AUC with interval by patient: rows model, films ('all', 'PA', 'AP', 'shared/nih' ...), finding; for each scores."""
+    parts = {"all": np.ones(len(table), bool), "PA": table["View"] == "PA", "AP": table["View"] == "AP"}
+    parts |= {f"folder {n + 1}": table["Folder"] == n for n in sorted(table["Folder"].unique())}
+    rows = []
+    for model, logits in scores.items():
+        for part, mask in parts.items():
+            mask = np.asarray(mask)
+            found = auc_table(table[mask], _framed(table[mask], logits[mask]), by_patient=True, rounds=0)
+            found = found[["films", "positives", "auc", "low", "high"]].round(4).reset_index()
+            rows.append(found.assign(model=model, part=part))
+    return pd.concat(rows)[["model", "part", "finding", "films", "positives", "auc", "low", "high"]]
+
+
+def _framed(table, logits):
+    return pd.DataFrame(logits, index=table["Image"], columns=list(FINDINGS))
+
+
+def reliability_table(labels, probabilities, bins=10):
+    """All findings together: model, mean probability and share of positives in equally filled bins of the probability."""
+    rows = []
+    for model, p in probabilities.items():
+        order = np.argsort(p, axis=None, kind="stable")
+        for part in np.array_split(order, bins):
+            rows.append((model, len(part), round(p.ravel()[part].mean(), 5), round(labels.ravel()[part].mean(), 5)))
+    return pd.DataFrame(rows, columns=["model", "labels", "said", "observed"])
+
+
+def shift_table(kinds, views):
+    """Two principal components of features: rows weights, films (simulated, real), View, x, y.
+
+    kinds: {weights: (features of simulated films, features of real films)}; views: the views of both, in that order
+    """
+    rows = []
+    for weights, pair in kinds.items():
+        both = np.concatenate(pair)
+        z = (both - both.mean(axis=0)) / np.maximum(both.std(axis=0), 1e-6)
+        u, s, _ = np.linalg.svd(z, full_matrices=False)
+        x, y = (u[:, k] * s[k] * np.sign(u[np.abs(u[:, k]).argmax(), k]) for k in (0, 1))
+        kind = np.repeat(["simulated", "real"], [len(part) for part in pair])
+        frame = pd.DataFrame({"weights": weights, "films": kind, "View": np.concatenate(views), "x": x, "y": y})
+        rows.append(frame.round(2))
+    return pd.concat(rows, ignore_index=True)
+
+
+def release(arrays, films, line, out, command):
+    """Write weights and passport of the released model."""
+    from util.finetune import MEAN, STD, learned_prevalence
+    from util.model import build_densenet, predict_films
+    from util.weights import read_weights
+
+    size = STAGES[-1][0]
+    model = build_densenet(size)
+    for variable in model.variables:
+        variable.assign(arrays[variable.path])
+    file = out / f"{NAME}.safetensors"
+    sha256, preprocessing = save_weights(model, file), Preprocessing(size, MEAN, STD)
+    read_weights(model, file)  # what is released is the rounded model
+    image = read_passport("phantom")["known_film"]["image"]
+    known = predict_films(model, preprocessing(read_film(PHANTOM / "films" / image))[None])[0]
+    prevalence = learned_prevalence(films.labels, films.counts)
+    passport = {
+        "name": NAME,
+        "sha256": sha256,
+        "bytes": file.stat().st_size,
+        "origin": "the course's phantom-trained DenseNet-121, fine-tuned by the course on films of ChestX-ray14 provided "
+        "by the NIH Clinical Center (https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., CVPR 2017)",
+        "films": "real",
+        "training": f"simulated films, then {len(films.table):,} real films of {films.table['PatientId'].nunique():,} "
+        "patients of ChestX-ray14 with mined labels",
+        "command": command,
+        "findings": list(FINDINGS),
+        "preprocessing": asdict(preprocessing),
+        "prevalence": dict(zip(FINDINGS, prevalence.round(4).tolist(), strict=True)),
+        "calibration": line,
+        "output": "logits; because of the weighted loss the sigmoid assumes a prevalence of one half",
+        "licence": "MIT",
+        "known_film": {"image": image, "logits": [round(float(value), 5) for value in known]},
+        "training_films": sorted(films.table["Image"]),
+    }
+    text = json.dumps(passport, indent=2)
+    (out / f"{NAME}.json").write_text(text + "\n", encoding="utf-8")
+    return file
+
+
+def main(arguments=None):
+    """Run the command; returns the exit code, 2 after a mistake in the arguments."""
+    parser = argparse.ArgumentParser(prog="python -m util.nih_finetuned", description=__doc__.split("\n")[0])
+    parser.add_argument("roots", nargs="+", help="folders of real films in NIH's format")
+    parser.add_argument("--out", default="build/nih-finetuned", type=Path, help="folder (build/nih-finetuned)")
+    parser.add_argument("--leave-out", nargs="*", default=(), metavar="FILM", help="names of films not to read")
+    options = parser.parse_args(arguments)
+    try:
+        make(options.roots, options.out, options.leave_out)
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"Weights, passport and tables: {options.out}. To embed them, copy {NAME}* to data/weights.")
+    return 0
+
+
+def make(roots, out, leave_out=()):
+    """The whole making: folds, tables, released weights, all into the folder `out`."""
+    from safetensors.numpy import load_file
+
+    from util.finetune import read_out
+
+    out.mkdir(parents=True, exist_ok=True)
+    phantom = load_file(WEIGHTS / "phantom.safetensors")
+    own = read_passport("phantom")
+    by_size = {size: read_real_films(roots, size, leave_out) for size in {s for s, *_ in STAGES}}
+    films = by_size[STAGES[-1][0]]
+    fold_of = folds(films.table, FOLDS)
+    logits, features = held_out(by_size, fold_of, phantom, out)
+    before = read_real_films(roots, own["preprocessing"]["size"], leave_out)
+    old_logits, old_features = read_out(phantom, before.pixels)
+    scores = {"phantom": old_logits, NAME: logits}
+    auc_tables(films.table, scores).to_csv(out / f"{NAME}_auc.csv", index=False)
+    line = write_reliability(films, fold_of, scores, own, out)
+    write_shift(films, fold_of, phantom, (old_features, features), out)
+    everything = np.arange(len(films.table))
+    arrays = trained(by_size, everything, phantom, out / "all.safetensors", FOLDS, share=1.5)
+    release(arrays, films, line, out, "python -m util.nih_finetuned FOLDER FOLDER")
+
+
+def write_reliability(films, fold_of, scores, own, out):
+    """Write the table of said and observed shares; return the calibration of the released weights."""
+    from util.loss import undo_weighting
+
+    share = np.array([own["prevalence"][finding] for finding in FINDINGS])
+    said = {"phantom as it is": undo_weighting(scores["phantom"], share)}
+    for model, name in (("phantom", "phantom, calibrated"), (NAME, "fine-tuned, calibrated")):
+        said[name] = np.zeros(scores[model].shape)
+        for fold in range(FOLDS):  # a film's calibration is fitted on the other folds
+            rest, here = fold_of != fold, fold_of == fold
+            line = calibration(films.labels[rest], scores[model][rest], films.counts[rest], natural=False)
+            said[name][here] = scores[model][here] * line["slope"] + line["intercept"]
+    table = reliability_table(films.labels, {name: 1 / (1 + np.exp(-z)) for name, z in said.items()})
+    table.to_csv(out / f"{NAME}_reliability.csv", index=False)
+    return calibration(films.labels, scores[NAME], films.counts)
+
+
+def write_shift(films, fold_of, phantom, real_features, out):
+    """Write the two components of features of some simulated and some held-out real films, before and after."""
+    from safetensors.numpy import load_file
+
+    from util.finetune import read_out
+
+    cohort = load_cohort("phantom", PHANTOM)
+    rng = np.random.default_rng(0)
+    shown = cohort.split("test").iloc[:SHOWN]
+    rows = rng.choice(np.flatnonzero(fold_of == 0), SHOWN, replace=False)  # of fold 0, by the model that has not met it
+    size = {"phantom": read_passport("phantom")["preprocessing"]["size"], NAME: STAGES[-1][0]}
+    arrays = {"phantom": phantom, NAME: load_file(out / "fold-0.safetensors")}
+    kinds = {}
+    for name, of_real in zip(arrays, real_features, strict=True):
+        pixels = np.stack([resize(cohort.read(image), size[name]).round().astype(np.uint8) for image in shown["Image"]])
+        kinds[name] = read_out(arrays[name], pixels)[1], of_real[rows]
+    views = shown["View"].to_numpy(), films.table["View"].to_numpy()[rows]
+    shift_table(kinds, views).to_csv(out / f"{NAME}_shift.csv", index=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Real films with their labels in memory, for fine-tuning: folders read as cohorts, split by patient, augmented."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from util.cohort import load_cohort
+from util.errors import CourseError
+from util.findings import FINDINGS
+from util.images import film_shape, resize
+from util.progress import progress
+
+# Where a finding comes almost only from one source, a network learns the source: its label counts in that source
+# (against that source's own other films) and in folders without such a source, and is left out elsewhere.
+LEAST_SHARE, RARE_SOURCE = (
+    0.8,
+    0.5,
+)  # a finding whose positives come to this share from one source of at most half the films
+
+
+@dataclass(frozen=True, eq=False)
+class RealFilms:
+    """Films of one or more folders in NIH's format.
+
+    Attributes
+    ----------
+    table : DataFrame, one row per film: Image, PatientId, Age, Sex, View, the 14 findings as 0/1, and Folder
+    counts : bool (films, 14), whether the label may be learned from
+    pixels : uint8 (films, size, size)
+    boxes : DataFrame Image, finding, x, y, w, h as shares of the film, 0 to 1
+    """
+
+    table: pd.DataFrame
+    counts: np.ndarray
+    pixels: np.ndarray
+    boxes: pd.DataFrame
+
+    @property
+    def labels(self):
+        """float32 (films, 14), 0 or 1."""
+        return self.table[list(FINDINGS)].to_numpy(np.float32)
+
+
+def read_real_films(roots, size, leave_out=()):
+    """All films of the folders `roots`, shrunk to size x size pixels; those named in `leave_out` are not read."""
+    tables, counts, pixels, boxes = [], [], [], []
+    for number, root in enumerate(map(Path, roots)):
+        cohort = load_cohort("nih", root)
+        films = cohort.films[~cohort.films["Image"].isin(leave_out)].reset_index(drop=True)
+        named = films["Image"]
+        pixels += [
+            resize(cohort.read(image), size).round().astype(np.uint8)
+            for image in progress(named, f"reading {root.name}")
+        ]
+        tables.append(films.assign(Folder=number))
+        counts.append(learnable(films, root))
+        boxes.append(_shares(cohort.boxes[cohort.boxes["Image"].isin(named)], cohort))
+    table = pd.concat(tables, ignore_index=True)
+    if table["Image"].duplicated().any():
+        raise CourseError(f"{table['Image'][table['Image'].duplicated()].iloc[0]} lies in two folders: name one only.")
+    return RealFilms(table, np.concatenate(counts), np.stack(pixels), pd.concat(boxes, ignore_index=True))
+
+
+def learnable(films, root):
+    """bool (films, 14): False where a label would teach the film's source; True everywhere without a manifest.csv."""
+    counts = np.ones((len(films), len(FINDINGS)), bool)
+    manifest = Path(root) / "manifest.csv"
+    if not manifest.is_file():
+        return counts
+    listed = pd.read_csv(manifest)
+    if "repo" not in listed:
+        return counts
+    source = films["Image"].map(listed.set_index("Image Index")["repo"])
+    for column, finding in enumerate(FINDINGS):
+        positives = source[films[finding] == 1].value_counts(normalize=True)
+        if len(positives) and positives.iloc[0] > LEAST_SHARE and (source == positives.index[0]).mean() < RARE_SOURCE:
+            counts[:, column] = source == positives.index[0]
+    return counts
+
+
+def _shares(boxes, cohort):
+    height, width = np.array([film_shape(cohort.paths[image]) for image in boxes["Image"]]).reshape(-1, 2).T
+    x, w, y, h = boxes["x"] / width, boxes["w"] / width, boxes["y"] / height, boxes["h"] / height
+    return boxes.assign(x=x, y=y, w=w, h=h)
+
+
+def folds(table, number, seed=0):
+    """int (films,): the fold of each film. All films of a patient share one; findings are spread evenly."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = table[list(FINDINGS)].to_numpy()
+    rarity = labels.mean(axis=0)
+    rarest = np.where(labels.any(axis=1), np.where(labels == 1, rarity, 2).argmin(axis=1), len(FINDINGS))
+    strata = rarest + 20 * table["Folder"].to_numpy()
+    few = np.bincount(strata)[strata] < number  # too few to be spread: they go where they may
+    strata[few] = -1 if few.sum() >= number else strata[~few][0]
+    fold = np.zeros(len(table), int)
+    splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+    for k, (_, held_out) in enumerate(splitter.split(strata, strata, table["PatientId"])):
+        fold[held_out] = k
+    return fold
+
+
+def augment(film, rng, strength=1.0):
+    """Another take of one film, uint8 (h, h): turned, scaled, shifted, stretched, re-windowed, blurred, a part hidden.
+
+    Never mirrored: the side of the heart is information.
+    """
+    size = len(film)
+    centre = (size - 1) / 2
+    move = cv2.getRotationMatrix2D(
+        (centre, centre), rng.normal(0, 6 * strength), np.exp(rng.normal(0, 0.09 * strength))
+    )
+    move[0, :2] *= np.exp(rng.normal(0, 0.05 * strength))
+    move[0, 2] = centre - move[0, :2].sum() * centre
+    move[:, 2] += rng.normal(0, 0.035 * size * strength, 2)
+    film = cv2.warpAffine(film, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    film = (film.astype(np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.25 * strength)))
+    contrast, mean = np.float32(np.exp(rng.normal(0, 0.2 * strength))), film.mean()
+    film = (film - mean) * contrast + mean + np.float32(rng.normal(0, 0.07 * strength))
+    if rng.random() < 0.3:
+        film = cv2.GaussianBlur(film, (0, 0), rng.uniform(0.3, 1.0))
+    if rng.random() < 0.3:
+        film += rng.standard_normal(film.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.03))
+    if rng.random() < 0.3:
+        h, w = rng.integers(size // 10, size // 4, 2)
+        y, x = rng.integers(0, size - h), rng.integers(0, size - w)
+        film[y : y + h, x : x + w] = rng.uniform(0, 1)
+    return np.clip(film * 255, 0, 255).astype(np.uint8)
