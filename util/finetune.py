@@ -173,3 +173,15 @@ def read_out(arrays, pixels, batch=64):
             logits, features, _ = net(to_input(pixels[start : start + batch]))
         parts.append((logits.float().numpy(), features.float().numpy()))
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+
+
+@torch.no_grad()
+def read_maps(arrays, pixels, batch=64):
+    """Maps of evidence (n, 14, h, w) in units of the logit: Grad-CAM at the last ReLU (notebook 5), not rectified."""
+    net = load_arrays(DenseNet(), arrays).to(memory_format=torch.channels_last).eval()
+    parts = []
+    for start in range(0, len(pixels), batch):
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = net(to_input(pixels[start : start + batch]))[2]
+        parts.append(torch.einsum("nkhw,ck->nchw", maps.float(), net.logits.weight).numpy())
+    return np.concatenate(parts)

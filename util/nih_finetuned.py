@@ -14,14 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from util.cohort import PHANTOM, load_cohort
 from util.errors import CourseError
-from util.evaluation import auc_table
+from util.evidence import auc_tables, calibration, pointing_table, reliability_table, shift_table
 from util.findings import FINDINGS
 from util.images import Preprocessing, read_film, resize
-from util.phantom.disease import NATURAL_PREVALENCE
 from util.progress import progress
 from util.real_films import folds, read_real_films
 from util.weights import WEIGHTS, read_passport, save_weights
@@ -69,78 +67,17 @@ def held_out(by_size, fold_of, start, out):
     return logits, features
 
 
-def calibration(labels, logits, counts, natural=True):
-    """Slope and intercept of each finding (Platt 1999) that turn logits into those of ChestX-ray14's prevalences.
+def write_pointing(films, fold_of, out):
+    """Write the pointing game on the films with boxes, each read by the model that has not met its patient."""
+    from safetensors.numpy import load_file
 
-    The films are weighed so that the positives of each finding have the share that they have among all 112,120;
-    without `natural` they are taken as they are.
-    """
-    from scipy.optimize import minimize
+    from util.finetune import read_maps
 
-    slopes, intercepts = [], []
-    for k, finding in enumerate(FINDINGS):
-        y, z = labels[counts[:, k], k], logits[counts[:, k], k].astype(float)
-        share = NATURAL_PREVALENCE[finding] if natural else y.mean()
-        weight = np.where(y == 1, share / y.mean(), (1 - share) / (1 - y.mean()))
-
-        def loss(line, y=y, z=z, weight=weight):
-            t = line[0] * z + line[1]
-            return np.mean(weight * (np.logaddexp(0, t) - y * t))
-
-        slope, intercept = minimize(loss, [1.0, np.log(share / (1 - share))], method="Nelder-Mead").x
-        slopes.append(round(float(max(slope, 0.01)), 4))  # a slope below 0 would turn the ranking round
-        intercepts.append(round(float(intercept), 4))
-    return {
-        "slope": slopes,
-        "intercept": intercepts,
-        "prevalence": "the prevalences of ChestX-ray14",
-        "fitted_on": "films of patients held out from the models that scored them, weighed to those prevalences",
-    }
-
-
-def auc_tables(table, scores):
-    """AUC with interval by patient: rows model, films ('all', 'PA', 'AP', 'shared/nih' ...), finding; for each scores."""
-    parts = {"all": np.ones(len(table), bool), "PA": table["View"] == "PA", "AP": table["View"] == "AP"}
-    parts |= {f"folder {n + 1}": table["Folder"] == n for n in sorted(table["Folder"].unique())}
-    rows = []
-    for model, logits in scores.items():
-        for part, mask in parts.items():
-            mask = np.asarray(mask)
-            found = auc_table(table[mask], _framed(table[mask], logits[mask]), by_patient=True, rounds=0)
-            found = found[["films", "positives", "auc", "low", "high"]].round(4).reset_index()
-            rows.append(found.assign(model=model, part=part))
-    return pd.concat(rows)[["model", "part", "finding", "films", "positives", "auc", "low", "high"]]
-
-
-def _framed(table, logits):
-    return pd.DataFrame(logits, index=table["Image"], columns=list(FINDINGS))
-
-
-def reliability_table(labels, probabilities, bins=10):
-    """All findings together: model, mean probability and share of positives in equally filled bins of the probability."""
-    rows = []
-    for model, p in probabilities.items():
-        order = np.argsort(p, axis=None, kind="stable")
-        for part in np.array_split(order, bins):
-            rows.append((model, len(part), round(p.ravel()[part].mean(), 5), round(labels.ravel()[part].mean(), 5)))
-    return pd.DataFrame(rows, columns=["model", "labels", "said", "observed"])
-
-
-def shift_table(kinds, views):
-    """Two principal components of features: rows weights, films (simulated, real), View, x, y.
-
-    kinds: {weights: (features of simulated films, features of real films)}; views: the views of both, in that order
-    """
-    rows = []
-    for weights, pair in kinds.items():
-        both = np.concatenate(pair)
-        z = (both - both.mean(axis=0)) / np.maximum(both.std(axis=0), 1e-6)
-        u, s, _ = np.linalg.svd(z, full_matrices=False)
-        x, y = (u[:, k] * s[k] * np.sign(u[np.abs(u[:, k]).argmax(), k]) for k in (0, 1))
-        kind = np.repeat(["simulated", "real"], [len(part) for part in pair])
-        frame = pd.DataFrame({"weights": weights, "films": kind, "View": np.concatenate(views), "x": x, "y": y})
-        rows.append(frame.round(2))
-    return pd.concat(rows, ignore_index=True)
+    boxed, maps = films.table["Image"].isin(films.boxes["Image"]).to_numpy(), {}
+    for fold in range(FOLDS):
+        rows = np.flatnonzero(boxed & (fold_of == fold))
+        maps |= dict(zip(rows, read_maps(load_file(out / f"fold-{fold}.safetensors"), films.pixels[rows]), strict=True))
+    pointing_table(films, fold_of, maps).to_csv(out / f"{NAME}_pointing.csv", index=False)
 
 
 def release(arrays, films, line, out, command):
@@ -218,6 +155,7 @@ def make(roots, out, leave_out=()):
     auc_tables(films.table, scores).to_csv(out / f"{NAME}_auc.csv", index=False)
     line = write_reliability(films, fold_of, scores, own, out)
     write_shift(films, fold_of, phantom, (old_features, features), out)
+    write_pointing(films, fold_of, out)
     everything = np.arange(len(films.table))
     arrays = trained(by_size, everything, phantom, out / "all.safetensors", FOLDS, share=1.5)
     release(arrays, films, line, out, "python -m util.nih_finetuned FOLDER FOLDER")

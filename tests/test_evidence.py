@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from util import price
+from util.evidence import auc_tables, calibration, pointing_table, reliability_table, shift_table
 from util.findings import FINDINGS
-from util.nih_finetuned import auc_tables, calibration, reliability_table, shift_table
 from util.phantom.disease import NATURAL_PREVALENCE
 from util.price import VIEWS, plan, price_table, some_patients
 from util.real_films import RealFilms
@@ -119,3 +119,25 @@ def test_price_of_films_that_teach(monkeypatch):
         assert one["low"] < one["auc"] < one["high"]
     assert ("scratch", 0, "mean") not in out.index and ("phantom", 0, "Mass") in out.index
     assert len(plan()) == 3 * (2 * len(VIEWS) - 1)
+
+
+def test_pointing_game_counts_hits_of_maps_and_of_a_point_of_other_folds():
+    """Boxes at the left or right; the maps know which, the constant point knows only which is more frequent elsewhere."""
+    n = 60
+    right = np.arange(n) % 3 == 0  # a third at the right
+    table = pd.DataFrame({"Image": [f"{i:08d}_000.png" for i in range(n)], "PatientId": range(n)})
+    boxes = pd.DataFrame(
+        {"Image": table["Image"], "finding": "Mass", "x": np.where(right, 0.7, 0.1), "y": 0.4, "w": 0.2, "h": 0.2}
+    )
+    films = RealFilms(table, np.ones((n, 14), bool), np.zeros((n, 1, 1), np.uint8), boxes)
+    maps = {}
+    for row in range(n):
+        maps[row] = np.zeros((14, 5, 5))
+        maps[row][FINDINGS.index("Mass"), 2, 4 if right[row] else 0] = 1  # centres at x .9 and .1, just outside one box
+        maps[row][FINDINGS.index("Mass"), 2, 3 if right[row] else 0] = 2  # x .7 and .1, on the borders
+    table = pointing_table(films, np.arange(n) // 3 % 3, maps).set_index("finding").loc["Mass"]
+    assert table["films"] == n
+    assert table["map"] == 1
+    assert table["constant"] == pytest.approx(2 / 3, abs=1e-3)
+    assert table["gain"] == pytest.approx(1 / 3, abs=1e-3)
+    assert table["low"] < table["gain"] < table["high"]
