@@ -1,0 +1,104 @@
+"""DenseNet-121 in PyTorch is the one of Keras, and fine-tuning learns, repeats itself and leaves out what does not count."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
+
+from util.findings import FINDINGS  # noqa: E402
+from util.finetune import Stage, Tuned, _loss, finetune, learned_prevalence, read_maps, read_out  # noqa: E402
+from util.real_films import RealFilms  # noqa: E402
+from util.torch_densenet import DenseNet, load_arrays, to_arrays  # noqa: E402
+from util.weights import WEIGHTS  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    from safetensors.numpy import load_file
+
+    return {name: a.astype(np.float32) for name, a in load_file(WEIGHTS / "phantom.safetensors").items()}
+
+
+def films(n=24, size=64):
+    """Films with a bright square where the first finding is, of two films a patient."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros((n, 14), int)
+    labels[:, 0] = np.arange(n) % 2
+    labels[:, 1:] = rng.random((n, 13)) < 0.3
+    pixels = rng.integers(0, 60, (n, size, size)).astype(np.uint8)
+    pixels[labels[:, 0] == 1, 20:44, 20:44] = 220
+    table = pd.DataFrame(labels, columns=list(FINDINGS)).assign(
+        PatientId=np.arange(n) // 2, Age=50.0, Sex="F", View="PA"
+    )
+    return RealFilms(table, np.ones((n, 14), bool), pixels, pd.DataFrame())
+
+
+def test_arrays_come_back_as_they_went_in(arrays):
+    back = to_arrays(load_arrays(DenseNet(), arrays))
+    assert back.keys() == arrays.keys()
+    assert all(np.array_equal(back[name], arrays[name]) for name in arrays)
+
+
+def test_network_is_the_one_of_keras(arrays):
+    """In float32, without bfloat16: the same logits from the same weights."""
+    from util.model import build_densenet
+
+    model = build_densenet(64)
+    for variable in model.variables:
+        variable.assign(arrays[variable.path])
+    batch = np.random.default_rng(1).normal(size=(2, 64, 64, 3)).astype(np.float32)
+    with torch.no_grad():
+        logits, features, _ = load_arrays(DenseNet(), arrays).eval()(
+            torch.from_numpy(batch.transpose(0, 3, 1, 2).copy())
+        )
+    assert features.shape == (2, 1024)
+    assert np.allclose(np.asarray(model.predict_on_batch(batch)), logits.numpy(), atol=2e-4)
+
+
+def test_mean_of_the_maps_and_bias_is_the_logit(arrays):
+    pixels = films(4).pixels
+    logits, _ = read_out(arrays, pixels)
+    maps = read_maps(arrays, pixels)
+    assert np.allclose(maps.mean(axis=(2, 3)) + arrays["logits/bias"], logits, atol=0.05)  # bfloat16 on the way
+
+
+def test_fine_tuning_learns_and_repeats_itself(arrays):
+    data, rows, losses = films(), np.arange(24), []
+    stage = Stage(64, 96, batch=8)
+    tuned = finetune(data, rows, stage, arrays, seed=1, note=lambda step, steps, loss: losses.append(loss))
+    assert len(losses) == 12
+    scores = read_out(tuned, data.pixels)[0][:, 0]
+    assert scores[data.labels[:, 0] == 1].mean() > scores[data.labels[:, 0] == 0].mean() + 0.5
+    again = finetune(data, rows, stage, arrays, seed=1)
+    assert all(np.allclose(tuned[name], again[name], atol=1e-6) for name in tuned)
+    other = finetune(data, rows, stage, arrays, seed=2)
+    assert any(not np.allclose(tuned[name], other[name]) for name in tuned)
+
+
+def test_from_scratch_starts_elsewhere(arrays):
+    scratch = finetune(films(8), np.arange(8), Stage(64, 8, batch=8), None)
+    assert scratch.keys() == arrays.keys()
+    assert not np.allclose(scratch["conv1_conv/kernel"], arrays["conv1_conv/kernel"], atol=0.01)
+
+
+def test_a_label_that_does_not_count_moves_nothing(arrays):
+    model, batch = Tuned(arrays).eval(), torch.zeros((2, 3, 64, 64))
+    counts = torch.ones((2, 14))
+    counts[0, 3] = 0
+    ones, further = torch.ones(14), torch.zeros((2, 3))
+    labels = torch.zeros((2, 14))
+    changed = labels.clone()
+    changed[0, 3] = 1
+    with torch.no_grad():
+        losses = [_loss(model, batch, y, counts, further, ones, ones).item() for y in (labels, changed)]
+        changed[1, 3] = 1
+        losses.append(_loss(model, batch, changed, counts, further, ones, ones).item())
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_prevalence_is_that_of_the_labels_that_count():
+    labels, counts = np.zeros((10, 14)), np.ones((10, 14))
+    labels[:3, 0], counts[5:, 0] = 1, 0
+    assert learned_prevalence(labels, counts)[0] == pytest.approx(0.6)
+    assert learned_prevalence(labels, counts)[1] == 0.03
