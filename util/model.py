@@ -16,12 +16,13 @@ from util.progress import progress
 BATCH_SIZE = 8  # memory grows with it, speed on a CPU does not
 
 
-def build_densenet(size=320):
+def build_densenet(size=320, final_relu=True):
     """DenseNet-121, flat and functional: films in, one logit for each finding out.
 
     Parameters
     ----------
     size : int, pixels of the square input, a multiple of 32
+    final_relu : bool, False for weights that were trained without the ReLU after the last batch norm
 
     Returns
     -------
@@ -29,7 +30,8 @@ def build_densenet(size=320):
     Its last layers are 'relu' (n, size/32, size/32, 1024), the global average 'pool' and the dense layer 'logits'.
     """
     backbone = keras.applications.DenseNet121(weights=None, include_top=False, input_shape=(size, size, 3))
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+    features = backbone.output if final_relu else backbone.get_layer("bn").output
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     logits = keras.layers.Dense(len(FINDINGS), name="logits", dtype="float32")(pooled)
     return keras.Model(backbone.input, logits, name="densenet121")
 
