@@ -26,7 +26,12 @@ def network(outputs=14, final_relu=True, seed=0):
     for layer in model.layers:
         if isinstance(layer, tf_keras.layers.BatchNormalization):
             n = layer.gamma.shape[0]
-            spread = [rng.uniform(0.6, 1.2, n), rng.normal(0, 0.1, n), rng.normal(0, 0.1, n), np.exp(rng.normal(size=n))]
+            spread = [
+                rng.uniform(0.6, 1.2, n),
+                rng.normal(0, 0.1, n),
+                rng.normal(0, 0.1, n),
+                np.exp(rng.normal(size=n)),
+            ]
             layer.set_weights(spread)
     return model
 

@@ -48,7 +48,7 @@ def test_probabilities(network, films, tmp_path, wrapped, capsys):
 
 
 def test_one_channel_and_eighteen_outputs_as_torchxrayvision_has_them(tmp_path):
-    network = shuffled(DenseNet(channels=1, outputs=18), seed=2)
+    network = shuffled(DenseNet(channels=1, outputs=18), seed=2, spread=500.0)
     torch.save(network, tmp_path / "w.pt", _use_new_zipfile_serialization=False)
     loaded = load_pretrained("xrv-nih", path=tmp_path / "w.pt")
     film = np.random.default_rng(1).integers(0, 256, (300, 240), dtype=np.uint8)

@@ -44,10 +44,11 @@ class DenseNet(nn.Module):
         return self.classifier((relu(x) if self.final_relu else x).mean((2, 3)))
 
 
-def shuffled(model, seed, faint=1.0):
+def shuffled(model, seed, faint=1.0, spread=1.0):
     """The same model in a state such as training leaves: no two channels alike, statistics those of its own channels.
 
     faint : float, by which every other kernel of the first convolution is scaled: their variances are its square
+    spread : float, SD of the films that its statistics are taken from
     """
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -60,5 +61,5 @@ def shuffled(model, seed, faint=1.0):
                 module.momentum = 1.0
                 module.weight.copy_(torch.rand(module.num_features, generator=rng) * 0.6 + 0.6)
                 module.bias.copy_(torch.randn(module.num_features, generator=rng) * 0.1)
-        model.train()(torch.randn(8, model.features.conv0.in_channels, 64, 64, generator=rng))
+        model.train()(spread * torch.randn(8, model.features.conv0.in_channels, 64, 64, generator=rng))
     return model.eval()
