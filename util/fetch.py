@@ -298,11 +298,14 @@ def _download_all(wanted, folder):
         except CourseError as error:
             return str(error)
 
-    with ThreadPoolExecutor(TOGETHER) as pool:
+    pool = ThreadPoolExecutor(TOGETHER)
+    try:
         for film, reason in zip(wanted, progress(pool.map(bring, wanted), "fetching films", len(wanted)), strict=True):
             in_a_row = in_a_row + 1 if reason else 0
             if reason:
                 failed[Path(film.name).name] = reason
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl+C, those not begun are not begun
     return failed
 
 

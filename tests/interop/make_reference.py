@@ -59,5 +59,5 @@ def keras_names():
 
 
 if __name__ == "__main__":
-    torch_files()
     keras_names()
+    torch_files()
