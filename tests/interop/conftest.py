@@ -16,6 +16,31 @@ def films():
     return np.stack([RULES(rng.integers(0, 256, (80, 80), dtype=np.uint8)) for _ in range(3)])
 
 
+@pytest.fixture(scope="session")
+def networks():
+    """Networks built so far, by size and final ReLU: building one takes longer than filling it."""
+    return {}
+
+
+@pytest.fixture
+def load(networks, monkeypatch):
+    """`load_pretrained`, which builds no network twice; each is emptied before it is filled again."""
+    from util import model
+    from util.weights import load_pretrained
+
+    build = model.build_densenet
+
+    def cached(size=320, final_relu=True):
+        network = networks.setdefault((size, final_relu), None) or build(size, final_relu)
+        for weight in network.weights:
+            weight.assign(np.full(weight.shape, np.nan, np.float32))
+        networks[size, final_relu] = network
+        return network
+
+    monkeypatch.setattr(model, "build_densenet", cached)
+    return load_pretrained
+
+
 def probabilities(logits):
     return 0.5 * (1 + np.tanh(np.asarray(logits, np.float64) / 2))
 
