@@ -8,13 +8,16 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
-import keras
 import numpy as np
 import pandas as pd
 
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.progress import progress
+from util.quiet import quiet_start
+
+with quiet_start():
+    import keras
 
 BATCH_SIZE = 8  # memory grows with it, speed on a CPU does not
 
