@@ -54,6 +54,6 @@ def with_openvino(pretrained, precision="bf16"):
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.xml"
         pretrained.model.export(str(file), format="openvino", verbose=False)
-        options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
+        options = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
         compiled = core.compile_model(core.read_model(file), "CPU", options)
     return replace(pretrained, model=OpenVinoModel(compiled))
