@@ -125,6 +125,12 @@ def test_a_file_of_ones_own_needs_labels_and_preprocessing(load, layers, write_t
         load("phantom", preprocessing=RULES)
 
 
+def test_a_file_too_large_for_this_network(layers, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(registry, "LARGEST", 1_000_000)
+    with pytest.raises(CourseError, match="has more than 1 MB"):
+        load_pretrained(path=write_keras2(tmp_path / "w.h5", layers), preprocessing=RULES)
+
+
 def test_record_hash_prints_what_belongs_into_the_record(load, published, monkeypatch, capsys):  # noqa: F811
     place, _ = published
     monkeypatch.setattr("util.model.build_densenet", lambda size, final_relu=True: load("xrv-all").model)

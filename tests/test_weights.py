@@ -140,6 +140,20 @@ def test_contamination():
     )
 
 
+@pytest.mark.parametrize(
+    ("trained", "sentence"),
+    [
+        (None, "Whether this film was in the model's training data is unknown, since"),
+        ([], "Neither this film nor another of its patient was in the model's training data."),
+        (IMAGES[:1], "This film was in the model's training data: its score flatters the model."),
+        (IMAGES[1:2], "Another film of its patient was in the model's training data: its score flatters the model."),
+    ],
+)
+def test_contamination_of_one_film(trained, sentence):
+    passport = {"films": "real"} | ({} if trained is None else {"training_films": trained})
+    assert str(contamination(passport, IMAGES[:1])).startswith(sentence)
+
+
 def test_weights_like_those_to_come_for_real_films(tiny_release):
     """Another size is not needed here; calibration and a list of training films are entries a passport may have."""
     for file in (tiny_release, tiny_release.with_suffix(".json")):

@@ -90,16 +90,18 @@ class Contamination:
     known: bool = True
 
     def __str__(self):
+        one, data = self.films == 1, "in the model's training data"
         if not self.known:
-            return (
-                f"Whether these {self.films:,} films were in the model's training data is unknown, since no list of its "
-                "training films is at hand: take the scores as optimistic."
-            )
+            these = "this film was" if one else f"these {self.films:,} films were"
+            return f"Whether {these} {data} is unknown, since no list of its training films is at hand: take scores as optimistic."
         if not self.seen and not self.related:
-            return f"None of these {self.films:,} films, and no other film of their patients, was in the model's training data."
+            none = "Neither this film nor another of its patient"
+            return f"{none if one else f'None of these {self.films:,} films, and no other film of their patients,'} was {data}."
+        if one:
+            return f"{'This film' if self.seen else 'Another film of its patient'} was {data}: its score flatters the model."
         return (
-            f"{len(self.seen):,} of these {self.films:,} films were in the model's training data, and {len(self.related):,} "
-            "more are of patients it was trained on: scores on them flatter it."
+            f"{len(self.seen):,} of these {self.films:,} films were {data}, and {len(self.related):,} more are of patients "
+            "it was trained on: scores on them flatter it."
         )
 
 
