@@ -12,7 +12,7 @@ import numpy as np
 
 from tests.bench import peer, row, seconds
 
-FILMS, ROUNDS = 16, 12  # many short turns: the least of them is what the machine does when it is left alone
+FILMS, ROUNDS = 32, 8  # many short turns: the least of them is what the machine does when it is left alone
 PEAK = """
 from tests.bench.predict import many, tiny
 from util.course import peak_memory
