@@ -10,7 +10,7 @@ from PIL import Image
 from tests.conftest import tiny_network
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.images import Preprocessing
+from util.images import Preprocessing, read_film
 from util.model import batches, predict, predict_films
 from util.weights import Pretrained
 
@@ -131,3 +131,12 @@ def test_a_short_batch_does_not_feel_its_filling(tiny):
 def test_embedded_model_ends_as_grad_cam_needs_it(pretrained):
     tail = [(layer.name, tuple(layer.output.shape[1:])) for layer in pretrained.model.layers[-3:]]
     assert tail == [("relu", (10, 10, 1024)), ("pool", (1024,)), ("logits", (14,))]
+
+
+def test_every_real_film_is_scored(tiny, nih_cohort, nih_root, capsys):
+    """The RGBA ones too, and odd ones that are no whole films of NIH; by a network that costs nothing."""
+    table = predict(tiny, nih_cohort, nih_cohort.films["Image"])
+    assert list(table.index) == list(nih_cohort.films["Image"]) and table.attrs["unreadable"] == {}
+    assert np.isfinite(table).all(axis=None) and capsys.readouterr().out == ""
+    for path in sorted((nih_root / "odd").glob("*.png")):
+        assert np.isfinite(tiny.preprocessing(read_film(path))).all()
