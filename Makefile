@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: setup course test lab bench notebooks clean
+.PHONY: setup course test test-interop interop-where-possible nih lab bench notebooks clean
 
 setup: $(READY)
 
@@ -27,6 +27,32 @@ test: setup
 	@$(RUN) -m ruff format --check .
 	@COHORT= CXR_ROOT= $(RUN) -m pytest
 	@COHORT= CXR_ROOT= COURSE_BATCH=1 $(RUN) -m pytest --nbval-lax notebooks
+	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory interop-where-possible; fi
+
+# Files written by PyTorch and by Keras 2, against their own answers. Its environment sees the packages of the first one.
+INTEROP := .venv-interop
+TORCH := torch==2.13.0
+
+test-interop: $(INTEROP)/.ready
+	@$(INTEROP)/bin/python -m pytest tests/interop
+
+interop-where-possible: setup
+	@if $(MAKE) --no-print-directory $(INTEROP)/.ready > /dev/null 2>&1; then $(MAKE) --no-print-directory test-interop; \
+	else echo "Not run: tests/interop, because $(TORCH) or tf-keras cannot be installed here."; fi
+
+$(INTEROP)/.ready: $(READY)
+	@rm -rf $(INTEROP)
+	@$(PYTHON) -m venv $(INTEROP)
+	@$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth
+	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
+	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tf-keras==2.21.0
+	@touch $@
+
+# Real films: 621 and NIH's tables into data/nih; make nih FILMS=boxed ROOT=folder for others.
+FILMS ?= starter
+
+nih: setup
+	@$(RUN) -m util.fetch nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)")
 
 lab: setup
 	@$(RUN) -m jupyter lab notebooks/01_explore_and_leaks.ipynb
@@ -39,4 +65,4 @@ notebooks: setup
 	@$(RUN) -m util.course --save
 
 clean:
-	rm -rf build $(VENV)
+	rm -rf build $(VENV) $(INTEROP)

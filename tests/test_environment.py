@@ -243,11 +243,11 @@ def test_colab_adds_only_what_is_missing(monkeypatch):
 
 def test_every_make_command_told_is_a_target():
     makefile = (HOME / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
     phony = set(re.search(r"^\.PHONY: (.*)", makefile, re.MULTILINE).group(1).split())
     assert phony == targets
     told = README + (HOME / ".ci" / "run").read_text(encoding="utf-8") + makefile
-    assert set(re.findall(r"(?:^ *|[`|] *)make ([a-z]+)", told, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:^ *|[`|] *)make ([a-z-]+)", told, re.MULTILINE)) <= targets
     assert {"course", "test", "lab", "bench"} <= targets
 
 
@@ -280,7 +280,7 @@ def tracked():
         pytest.skip("not a git repository")
     for name in filter(None, listing.stdout.split("\0")):
         path = HOME / name
-        if path.is_file() and path.suffix not in (".png", ".jpg", ".safetensors"):
+        if path.is_file() and path.suffix not in (".png", ".jpg", ".safetensors", ".pt"):
             raw = path.read_bytes()
             yield name, (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
 

@@ -237,3 +237,27 @@ def test_preprocessing_refuses_what_is_no_film(wrong):
     sentence = f"A film is a 2-D array of uint8, here {wrong.ndim}-D of {wrong.dtype}: read it with cohort.read(name)."
     with pytest.raises(CourseError, match=re.escape(sentence)):
         Preprocessing(4, 128.0, 64.0)(wrong)
+
+
+def test_preprocessing_with_three_constants():
+    """ImageNet's mean and SD of three channels, as CheXNet-Keras has them."""
+    mean, std = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+    ready = Preprocessing(32, mean, std)(ramp(32, 32))
+    assert ready.shape == (32, 32, 3) and ready.dtype == np.float32
+    np.testing.assert_allclose(ready, (ramp(32, 32)[..., None] - np.array(mean)) / np.array(std), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(30, 50), (50, 30), (31, 50), (51, 30), (40, 40)])
+def test_crop_takes_the_middle_and_keeps_the_aspect(shape):
+    film, side = ramp(*shape), min(shape)
+    top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
+    ready = Preprocessing(side, 0.0, 1.0, "crop")(film)
+    np.testing.assert_array_equal(ready[..., 0], film[top : top + side, left : left + side])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"std": 0.0}, {"std": -1.0}, {"mean": np.nan}, {"aspect": "pad"}, {"std": (1, 2, 0)}]
+)
+def test_preprocessing_that_cannot_be(wrong):
+    with pytest.raises(CourseError, match="std is above 0, aspect is 'stretch' or 'crop'"):
+        Preprocessing(**{"size": 32, "mean": 0.0, "std": 1.0, **wrong})

@@ -3,12 +3,14 @@
 import threading
 
 import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.conftest import tiny_network
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.images import Preprocessing
+from util.images import Preprocessing, read_film
 from util.model import batches, predict, predict_films
 from util.weights import Pretrained
 
@@ -67,10 +69,58 @@ def test_at_most_two_batches_are_in_memory(films):
         assert len(decoded) <= 2 * (number + 2)
 
 
-def test_an_unreadable_film_is_named(tiny, films):
+@pytest.mark.parametrize("batch_size", [1, 2, 8, 50])
+def test_an_unreadable_film_is_named_and_the_rest_is_scored(tiny, films, batch_size, capsys):
+    whole = predict(tiny, films, films.films["Image"])
+    assert whole.attrs["unreadable"] == {} and capsys.readouterr().out == ""
+    films.paths["7.png"].write_bytes(b"")
+    films.paths["3.png"].write_bytes(films.paths["3.png"].read_bytes()[:-30])
+    del films.paths["0.png"]
+    table = predict(tiny, films, films.films["Image"], batch_size)
+    lost = ["0.png", "3.png", "7.png"]
+    pd.testing.assert_frame_equal(table, whole.drop(lost), atol=1e-5, rtol=0)
+    assert list(table.attrs["unreadable"]) == lost
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "3 of 11 films cannot be read and have no scores:"
+    assert "The film 0.png is not on disk" in told[1] and "7.png cannot be read (it is empty)" in told[3]
+
+
+def test_not_one_readable_film(tiny, films):
+    for path in films.paths.values():
+        path.write_bytes(b"")
+    with pytest.raises(CourseError, match=r"None of the 11 films can be read\. The film 0\.png"):
+        predict(tiny, films, films.films["Image"])
+
+
+def test_batches_raise_where_nobody_collects(films):
     films.paths["7.png"].write_bytes(b"")
     with pytest.raises(CourseError, match=r"The film 7\.png cannot be read \(it is empty\)"):
-        predict(tiny, films, films.films["Image"], batch_size=2)
+        list(batches(films, films.films["Image"], Preprocessing(32, 120.0, 60.0), batch_size=2))
+
+
+def test_a_mistake_in_the_code_is_not_taken_for_a_bad_film(films):
+    with pytest.raises(ZeroDivisionError):
+        list(batches(films, films.films["Image"], lambda film: 1 / 0, unreadable={}))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "I;16", "1", "LA", "RGB"])
+def test_films_of_all_kinds_and_sizes(tiny, nih_files, mode):
+    nih_files.labels(("a.png",), ("b.png",))
+    gray = Image.fromarray(nih_files.film("a.png", (61, 43)))
+    wide = Image.fromarray(np.asarray(gray).astype(np.uint16) * 257)
+    (wide if mode == "I;16" else gray.convert(mode)).save(nih_files.root / "images" / "b.png")
+    table = predict(tiny, nih_files.load(), ["a.png", "b.png"])
+    same = mode not in ("1", "P")  # two levels, and a palette of colours, are another film
+    assert table.shape == (2, 14) and np.isfinite(table).all(axis=None)
+    if same:
+        np.testing.assert_allclose(table.loc["b.png"], table.loc["a.png"], atol=1e-4)
+
+
+def test_without_the_last_relu():
+    from util.model import build_densenet
+
+    tail = [layer.name for layer in build_densenet(32, final_relu=False).layers[-3:]]
+    assert tail == ["bn", "pool", "logits"]
 
 
 def test_a_short_batch_does_not_feel_its_filling(tiny):
@@ -81,3 +131,12 @@ def test_a_short_batch_does_not_feel_its_filling(tiny):
 def test_embedded_model_ends_as_grad_cam_needs_it(pretrained):
     tail = [(layer.name, tuple(layer.output.shape[1:])) for layer in pretrained.model.layers[-3:]]
     assert tail == [("relu", (10, 10, 1024)), ("pool", (1024,)), ("logits", (14,))]
+
+
+def test_every_real_film_is_scored(tiny, nih_cohort, nih_root, capsys):
+    """The RGBA ones too, and odd ones that are no whole films of NIH; by a network that costs nothing."""
+    table = predict(tiny, nih_cohort, nih_cohort.films["Image"])
+    assert list(table.index) == list(nih_cohort.films["Image"]) and table.attrs["unreadable"] == {}
+    assert np.isfinite(table).all(axis=None) and capsys.readouterr().out == ""
+    for path in sorted((nih_root / "odd").glob("*.png")):
+        assert np.isfinite(tiny.preprocessing(read_film(path))).all()

@@ -1,9 +1,8 @@
 """Published predictions: found, verified, fetched whole or not at all; the study they make; what they reproduce."""
 
-import functools
 import hashlib
-import http.server
-import threading
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -31,26 +30,18 @@ def predictions_like(images=IMAGES):
 def release(monkeypatch):
     """Bytes that stand for the published file."""
     data = predictions_like()
-    monkeypatch.setattr(published, "BYTES", len(data))
-    monkeypatch.setattr(published, "SHA256", hashlib.sha256(data).hexdigest())
+    pinned = replace(published.PREDICTIONS, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(published, "PREDICTIONS", pinned)
     return data
 
 
 @pytest.fixture
-def server(tmp_path):
-    """Address and folder of a web server on this machine."""
-    folder = tmp_path / "web"
-    folder.mkdir()
-    handler = functools.partial(QuietHandler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as web:
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{web.server_address[1]}", folder
-        web.shutdown()
-
-
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+def mirror(tmp_path, monkeypatch):
+    """Path of the file in a folder that stands for its server; what a server can do wrong is in test_fetch.py."""
+    file = tmp_path / "mirror" / urlsplit(published.PREDICTIONS.url).path.lstrip("/")
+    file.parent.mkdir(parents=True)
+    monkeypatch.setenv("CXR_MIRROR", str(tmp_path / "mirror"))
+    return file
 
 
 def test_nothing_is_found_where_nothing_is(tmp_path, monkeypatch):
@@ -77,8 +68,8 @@ def test_columns_are_named_and_ordered(release, tmp_path):
     [
         (lambda data: data[:-1] + b"7", "not the published file"),
         (lambda data: data + b"\n", "not the published file"),
-        (lambda data: b"version https://git-lfs", "23 bytes that are no predictions"),
-        (lambda data: b"<html>" + data, "perhaps a web page"),
+        (lambda data: b"version https://git-lfs", "perhaps a page to log in"),
+        (lambda data: b"<html>" + data, "it is a web page"),
     ],
 )
 def test_another_file_is_refused(release, tmp_path, change, message):
@@ -88,24 +79,23 @@ def test_another_file_is_refused(release, tmp_path, change, message):
         published.read_predictions(path)
 
 
-def test_fetched_whole(release, server, tmp_path, capsys):
-    url, folder = server
-    (folder / "preds.csv").write_bytes(release)
-    assert published.fetch_predictions(tmp_path, f"{url}/preds.csv").read_bytes() == release
+def test_fetched_whole(release, mirror, tmp_path, capsys):
+    mirror.write_bytes(release)
+    assert published.fetch_predictions(tmp_path).read_bytes() == release
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [published.FILE]
+    mirror.unlink()
     assert published.main(["--root", str(tmp_path)]) == 0  # there already: no network is asked
     assert capsys.readouterr().out == f"Verified: {tmp_path / published.FILE}\n"
 
 
-def test_or_not_at_all(release, server, tmp_path):
-    url, folder = server
-    (folder / "preds.csv").write_bytes(release[:-100])
-    with pytest.raises(CourseError, match="not the published file"):
-        published.fetch_predictions(tmp_path, f"{url}/preds.csv")
-    with pytest.raises(CourseError, match="does not answer"):
-        published.fetch_predictions(tmp_path, f"{url}/missing.csv")
+def test_or_not_at_all(release, mirror, tmp_path):
+    with pytest.raises(CourseError, match="is not there"):
+        published.fetch_predictions(tmp_path)
+    mirror.write_bytes(release[:-100])
+    with pytest.raises(CourseError, match="is not the file wanted"):
+        published.fetch_predictions(tmp_path)
     with pytest.raises(CourseError, match="There is no folder"):
-        published.fetch_predictions(tmp_path / "nowhere", url)
+        published.fetch_predictions(tmp_path / "nowhere")
     assert not [path for path in tmp_path.iterdir() if path.is_file()]
 
 
@@ -115,8 +105,7 @@ def test_command_says_what_is_missing(monkeypatch, capsys):
     assert "--root" in capsys.readouterr().err
 
 
-def test_address_is_pinned_to_a_commit():
-    assert f"/{published.COMMIT}/" in published.URL and len(published.COMMIT) == 40
+def test_auc_of_every_finding_is_published():
     assert tuple(published.PUBLISHED_AUC) == FINDINGS
 
 

@@ -159,6 +159,15 @@ def test_an_interrupted_run_leaves_no_table(films, counted, monkeypatch):
     assert len(counted) == 10
 
 
+def test_a_bad_film_stops_once_and_costs_no_others(films, counted, nih_files):
+    films.paths["2.png"].write_bytes(b"")
+    with pytest.raises(CourseError, match=r"1 films of the split test cannot be read: fetch 2\.png again"):
+        cohort_scores(films)
+    films.paths["2.png"].unlink()
+    assert list(cohort_scores(nih_files.load()).index) == ["0.png", "1.png", "5.png", "6.png"]
+    assert len(counted) == 5  # all were read the first time, none again
+
+
 def test_films_that_are_not_on_disk(nih_files, counted):
     nih_files.labels(*[(f"{p}.png", "Mass", 0, p) for p in TEST_PATIENTS])
     with pytest.raises(CourseError, match=r"5 films of this cohort are not on disk, such as 0\.png"):

@@ -7,15 +7,26 @@ import struct
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.conftest import tiny_network
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.weights import TOLERANCE, check_known_film, load_pretrained, read_passport, read_weights, save_weights, scope
+from util.weights import (
+    TOLERANCE,
+    check_known_film,
+    contamination,
+    load_pretrained,
+    read_passport,
+    read_weights,
+    save_weights,
+    scope,
+)
 
-PHANTOM, REAL = SimpleNamespace(simulated=True), SimpleNamespace(simulated=False)
+IMAGES = ["00000001_000.png", "00000001_001.png", "00000002_000.png"]
+PHANTOM, REAL = (SimpleNamespace(simulated=s, films=pd.DataFrame({"Image": IMAGES})) for s in (True, False))
 
 
 @pytest.fixture
@@ -95,7 +106,9 @@ def test_passport_in_words(tiny_release):
     assert "Weights: phantom (0.0 MB), a tiny network of the tests." in text
     assert "Trained on: no film at all." in text
     assert "Input: 32 x 32 pixels, (gray level - 120.0) / 60.0." in text
+    assert "Known film: logits of known.png are as recorded." in text
     assert "Licence: MIT. Not for clinical use." in text
+    assert "Labels:" not in text  # they are the course's
 
 
 def test_passport_says_what_it_means_to_meet_these_films(tiny_release):
@@ -105,12 +118,58 @@ def test_passport_says_what_it_means_to_meet_these_films(tiny_release):
     assert "has only ever seen" not in loaded.describe(PHANTOM)
     assert loaded.describe(REAL).startswith(loaded.describe())
     # Weights of somebody else, trained on real films:
-    assert scope({"films": "real"}, REAL) == "These films are real, like those the model was trained on."
+    sentence = "These films are real, like those the model was trained on. Whether these 3 films were in the model's"
+    assert scope({"films": "real"}, REAL).startswith(sentence)
+    listed = scope({"films": "real", "training_films": ["00000001_000.png"]}, REAL)
+    assert "1 of these 3 films were in the model's training data, and 1 more are of patients" in listed
     assert "simulated, and the model was trained on real ones" in scope({"films": "real"}, PHANTOM)
 
 
+def test_contamination():
+    unknown = contamination({"films": "real"}, IMAGES)
+    assert not unknown.known and unknown.seen == () and "is unknown" in str(unknown)
+    for passport in ({"films": "simulated"}, {"films": "real", "training_films": ["00000003_000.png"]}):
+        none = contamination(passport, IMAGES)
+        assert none.known and none.seen == none.related == ()
+        assert str(none).startswith("None of these 3 films, and no other film of their patients,")
+    trained = {"films": "real", "training_films": ["00000001_000", "00000009_000.png"]}  # with or without the ending
+    some = contamination(trained, iter(IMAGES))
+    assert (some.films, some.seen, some.related) == (3, ("00000001_000.png",), ("00000001_001.png",))
+    assert "1 of these 3 films were in the model's training data, and 1 more are of patients it was trained on" in str(
+        some
+    )
+
+
+@pytest.mark.parametrize(
+    ("trained", "sentence"),
+    [
+        (None, "Whether this film was in the model's training data is unknown, since"),
+        ([], "Neither this film nor another of its patient was in the model's training data."),
+        (IMAGES[:1], "This film was in the model's training data: its score flatters the model."),
+        (IMAGES[1:2], "Another film of its patient was in the model's training data: its score flatters the model."),
+    ],
+)
+def test_contamination_of_one_film(trained, sentence):
+    passport = {"films": "real"} | ({} if trained is None else {"training_films": trained})
+    assert str(contamination(passport, IMAGES[:1])).startswith(sentence)
+
+
+def test_weights_like_those_to_come_for_real_films(tiny_release):
+    """Another size is not needed here; calibration and a list of training films are entries a passport may have."""
+    for file in (tiny_release, tiny_release.with_suffix(".json")):
+        file.with_name(f"nih-finetuned{file.suffix}").write_bytes(file.read_bytes())
+    more = {"name": "nih-finetuned", "films": "real", "training_films": IMAGES[:1]}
+    more["calibration"] = {"slope": [1.0] * 14, "intercept": [0.0] * 14}
+    change_passport(tiny_release.with_name("nih-finetuned.safetensors"), **more)
+    loaded = load_pretrained("nih-finetuned")
+    assert loaded.passport["training_films"] == IMAGES[:1]
+    assert "1 of these 3 films were in the model's training data" in loaded.describe(REAL)
+
+
 def test_passport_missing_damaged_or_incomplete(tiny_release):
-    with pytest.raises(CourseError, match=r"No passport chexnet\.json in .*: known weights are phantom\."):
+    with pytest.raises(
+        CourseError, match=r"No passport chexnet\.json in .*: known weights are phantom; public ones xrv-all,"
+    ):
         load_pretrained("chexnet")
     passport = tiny_release.with_suffix(".json")
     entries = json.loads(passport.read_text())
@@ -123,7 +182,7 @@ def test_passport_missing_damaged_or_incomplete(tiny_release):
         with pytest.raises(CourseError, match=rf"phantom\.json has no {entry}: restore data/weights"):
             load_pretrained()
     passport.unlink()
-    with pytest.raises(CourseError, match=r"No passport phantom\.json .*known weights are none\."):
+    with pytest.raises(CourseError, match=r"No passport phantom\.json .*known weights are none;"):
         load_pretrained()
 
 

@@ -4,57 +4,75 @@ Huang et al., Densely connected convolutional networks, CVPR 2017 (arXiv 1608.06
 et al., CheXNet (arXiv 1711.05225).
 """
 
+import os
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pandas as pd
 
+from util.errors import CourseError
 from util.findings import FINDINGS
 from util.progress import progress
 
 BATCH_SIZE = 8  # memory grows with it, speed on a CPU does not
 
 
-def build_densenet(size=320):
+def build_densenet(size=320, final_relu=True):
     """DenseNet-121, flat and functional: films in, one logit for each finding out.
 
     Parameters
     ----------
     size : int, pixels of the square input, a multiple of 32
+    final_relu : bool, False for weights that were trained without the ReLU after the last batch norm
 
     Returns
     -------
     keras.Model, float32 (n, size, size, 3) -> float32 logits (n, 14) in the order of FINDINGS; random weights.
-    Its last layers are 'relu' (n, size/32, size/32, 1024), the global average 'pool' and the dense layer 'logits'.
+    Its last layers are 'relu' (n, size/32, size/32, 1024), absent without final_relu, the global average 'pool' and the dense layer 'logits'.
     """
     backbone = keras.applications.DenseNet121(weights=None, include_top=False, input_shape=(size, size, 3))
-    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+    features = backbone.output if final_relu else backbone.get_layer("bn").output
+    pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     logits = keras.layers.Dense(len(FINDINGS), name="logits", dtype="float32")(pooled)
     return keras.Model(backbone.input, logits, name="densenet121")
 
 
-def batches(cohort, images, preprocessing, batch_size=BATCH_SIZE):
-    """Yield (names, float32 (n, size, size, 3)) batch by batch; the next batch is decoded meanwhile.
+def batches(cohort, images, preprocessing, batch_size=BATCH_SIZE, unreadable=None):
+    """Yield (names, float32 (n, size, size, 3)) batch by batch; the next batch is decoded meanwhile, on all cores.
 
-    Only two batches are in memory at a time, however many films there are.
+    Only two batches are in memory at a time, however many films there are. A film that cannot be read raises its
+    CourseError; with a dict `unreadable` it is left out instead, and its name and reason are put there.
     """
-    images = list(images)
+
+    def ready(image):
+        return preprocessing(cohort.read(image))
+
+    images, waiting = list(images), deque()
     chunks = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for chunk in [*chunks, []]:
+            waiting.append([(image, pool.submit(ready, image)) for image in chunk])
+            if len(waiting) == 2 and (films := _decoded(waiting.popleft(), unreadable)):
+                yield list(films), np.stack(list(films.values()))
 
-    def load(names):
-        return np.stack([preprocessing(cohort.read(name)) for name in names])
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        pending = pool.submit(load, chunks[0]) if chunks else None
-        for names, following in zip(chunks, [*chunks[1:], None], strict=False):  # no film, no chunk
-            films = pending.result()
-            pending = pool.submit(load, following) if following else None
-            yield names, films
+def _decoded(chunk, unreadable):
+    """Films of one batch by name, once all are decoded."""
+    films = {}
+    for image, film in chunk:
+        try:
+            films[image] = film.result()
+        except CourseError as error:
+            if unreadable is None:
+                raise
+            unreadable[image] = str(error)
+    return films
 
 
 def predict(pretrained, cohort, images, batch_size=BATCH_SIZE):
-    """Logits of films of a cohort, with a progress bar.
+    """Logits of films of a cohort, with a progress bar. A film that cannot be read is named, and the rest is scored.
 
     Parameters
     ----------
@@ -65,23 +83,29 @@ def predict(pretrained, cohort, images, batch_size=BATCH_SIZE):
 
     Returns
     -------
-    DataFrame float32, index Image in the order given, one column of logits for each finding
+    DataFrame float32, index Image in the order given, one column of logits for each finding; films that could not be
+    read have no row, and ``table.attrs["unreadable"]`` is a dict of their names and reasons
 
     Raises
     ------
-    CourseError : a film cannot be read (its name is in the message).
+    CourseError : not one of the films can be read.
     """
-    images = list(images)
-    logits = [
-        predict_films(pretrained.model, films, batch_size)
-        for _, films in progress(
-            batches(cohort, images, pretrained.preprocessing, batch_size),
-            "predicting films",
-            total=-(-len(images) // batch_size),
+    images, unreadable, names, logits = list(images), {}, [], [np.zeros((0, len(FINDINGS)), np.float32)]
+    films_by_batch = batches(cohort, images, pretrained.preprocessing, batch_size, unreadable)
+    for some, films in progress(films_by_batch, "predicting films", total=-(-len(images) // batch_size)):
+        names += some
+        logits.append(predict_films(pretrained.model, films, batch_size))
+    if images and not names:
+        raise CourseError(f"None of the {len(images)} films can be read. {next(iter(unreadable.values()))}")
+    if unreadable:
+        print(
+            f"{len(unreadable)} of {len(images)} films cannot be read and have no scores:",
+            *unreadable.values(),
+            sep="\n",
         )
-    ]
-    table = np.concatenate(logits) if logits else np.zeros((0, len(FINDINGS)), np.float32)
-    return pd.DataFrame(table, index=pd.Index(images, name="Image"), columns=list(pretrained.findings))
+    table = pd.DataFrame(np.concatenate(logits), pd.Index(names, name="Image"), list(pretrained.findings))
+    table.attrs["unreadable"] = unreadable
+    return table
 
 
 def predict_films(model, films, batch_size=BATCH_SIZE):

@@ -10,22 +10,17 @@ ChestX-ray14 with the plain cross-entropy. Its probabilities were never calibrat
 """
 
 import argparse
-import hashlib
 import os
 import sys
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pandas as pd
 
 from util.errors import CourseError
+from util.fetch import PREDICTIONS, download
 from util.findings import FINDINGS
 
-COMMIT = "a011a9ab108cb03a533aeab52dc934b02a823ac8"
-URL = f"https://raw.githubusercontent.com/jrzech/reproduce-chexnet/{COMMIT}/pretrained/preds.csv"
-BYTES, SHA256 = 4_188_340, "303332d593f56dc3c8191f2a903f09043c93f7205179d03189f3eaaf6247ad40"
-FILE = "chexnet_predictions.csv"
+FILE = PREDICTIONS.name
 FILES = (FILE, "preds.csv")
 FILMS = 22_433
 
@@ -53,19 +48,13 @@ def read_predictions(path):
     CourseError : the file is not the published one, byte for byte.
     """
     path = Path(path)
-    _verify(path.read_bytes(), path)
+    if problem := PREDICTIONS.problem(path):
+        raise CourseError(f"{path} is not the published file ({problem}): get {PREDICTIONS.url}.")
     table = pd.read_csv(path, index_col="Image Index").rename_axis("Image")
     return table.set_axis(table.columns.str.removeprefix("prob_"), axis=1)[list(FINDINGS)]
 
 
-def _verify(data, what):
-    if len(data) < 1000 or data[:1] == b"<":
-        raise CourseError(f"{what} holds {len(data)} bytes that are no predictions, perhaps a web page: get {URL}.")
-    if len(data) != BYTES or hashlib.sha256(data).hexdigest() != SHA256:
-        raise CourseError(f"{what} is not the published file ({BYTES:,} bytes, SHA-256 {SHA256[:8]}...): get {URL}.")
-
-
-def fetch_predictions(root, url=URL):
+def fetch_predictions(root):
     """Download the predictions into the folder `root`, whole and verified or not at all; return the path.
 
     Raises
@@ -75,16 +64,7 @@ def fetch_predictions(root, url=URL):
     root = Path(root).expanduser()
     if not root.is_dir():
         raise CourseError(f"There is no folder {root}: name the folder that holds NIH's label file.")
-    try:
-        with urlopen(url, timeout=60) as answer:
-            data = answer.read(BYTES + 1)
-    except (URLError, TimeoutError, OSError) as error:
-        raise CourseError(f"{url} does not answer ({error}): download it by hand to {root / FILE}.") from None
-    _verify(data, url)
-    partial = root / f"{FILE}.part"
-    partial.write_bytes(data)
-    partial.replace(root / FILE)
-    return root / FILE
+    return download(PREDICTIONS, root)
 
 
 def main(arguments=None):

@@ -37,22 +37,33 @@ def cohort_scores(cohort, split="test"):
 
     Raises
     ------
-    CourseError : films of the split are not on disk, or the weights cannot be loaded.
+    CourseError : films of the split are not on disk or cannot be read, or the weights cannot be loaded. What could be
+    scored is kept: without the films that are named, the same call is quick.
     """
     images = list(cohort.split(split)["Image"])
     if cohort.simulated and RECORDED.is_file():
         recorded = pd.read_csv(RECORDED, index_col="Image")
         if set(images) <= set(recorded.index) and all(cohort.paths[i].parent == PHANTOM / "films" for i in images):
             return recorded.loc[images, list(FINDINGS)]
-    cached = CACHE / f"{cohort.name}-{split}-{_digest(cohort, images)}.csv"
+    cached = _cache_of(cohort, split, images)
     if cached.is_file():
         return pd.read_csv(cached, index_col="Image", dtype=dict.fromkeys(FINDINGS, "float32"))
     from util.model import predict
     from util.weights import load_pretrained
 
     scores = predict(load_pretrained(weights_for(cohort)), cohort, images)
-    _keep(scores, cached)
+    unreadable = scores.attrs["unreadable"]
+    _keep(scores, _cache_of(cohort, split, [image for image in images if image not in unreadable]))
+    if unreadable:
+        raise CourseError(
+            f"{len(unreadable)} films of the split {split} cannot be read: fetch {', '.join(list(unreadable)[:5])} again, or "
+            "remove them from the folder, and run this again; the others' scores are kept."
+        )
     return scores
+
+
+def _cache_of(cohort, split, images):
+    return CACHE / f"{cohort.name}-{split}-{_digest(cohort, images)}.csv"
 
 
 def _digest(cohort, images):

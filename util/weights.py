@@ -1,7 +1,8 @@
 """Trained weights with their passport: what they are, where they come from, and a film to prove them on.
 
-Weights lie in a safetensors file (numbers only, nothing that can be executed), kernels in half precision; beside
-it a passport in JSON. Nothing in the file is used before its SHA-256 agrees with the passport.
+The course's own weights lie in a safetensors file (numbers only, nothing that can be executed), kernels in half
+precision; beside it a passport in JSON. Nothing in the file is used before its SHA-256 agrees with the passport.
+Public weights and files of a user's own come through `util.registry`.
 """
 
 import hashlib
@@ -40,20 +41,100 @@ class Pretrained:
 
     def describe(self, cohort=None):
         """The passport as text; with a cohort, also what it means to use these weights on it."""
-        p = self.passport
+        p, rules = self.passport, self.preprocessing
+        square = "; the middle square of a film is taken" if rules.aspect == "crop" else ""
+        known = p.get("known_film", {}).get("image")
+        proof = f"logits of {known} are as recorded" if known else "none is on record, so only the structure is proved"
         lines = [
             f"Weights: {p['name']} ({p['bytes'] / 1e6:.1f} MB), {p['origin']}.",
             f"Trained on: {p['training']}.",
-            f"Input: {p['preprocessing']['size']} x {p['preprocessing']['size']} pixels, "
-            f"(gray level - {p['preprocessing']['mean']:.1f}) / {p['preprocessing']['std']:.1f}.",
+            *_labels(p),
+            f"Input: {rules.size} x {rules.size} pixels, "
+            f"(gray level - {_constant(rules.mean)}) / {_constant(rules.std)}{square}.",
             f"Output: {p['output']}.",
+            f"Known film: {proof}.",
             f"Licence: {p['licence']}. Not for clinical use.",
         ]
         return "\n".join(lines if cohort is None else [*lines, scope(p, cohort)])
 
 
+def _constant(value):
+    """One decimal for gray levels, four digits for the small divisors of other people's weights."""
+    texts = [f"{v:.1f}" if v == 0 or abs(v) >= 10 else f"{v:.4g}" for v in np.atleast_1d(value)]
+    return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+
+
+def _labels(passport):
+    """A line on a file's own labels, where they are not the course's."""
+    labels = passport.get("labels", passport["findings"])
+    if list(labels) == list(FINDINGS):
+        return []
+    return [f"Labels: {len(FINDINGS)} of the file's {len(labels)} outputs, put into the course's order by name."]
+
+
+@dataclass(frozen=True)
+class Contamination:
+    """What of some films a model may know already.
+
+    Attributes
+    ----------
+    films : int, how many were asked about
+    seen : tuple of names that were in its training data
+    related : tuple of other names, of patients with films in its training data
+    known : bool, whether there is a list of its training films to compare with
+    """
+
+    films: int
+    seen: tuple = ()
+    related: tuple = ()
+    known: bool = True
+
+    def __str__(self):
+        one, data = self.films == 1, "in the model's training data"
+        if not self.known:
+            these = "this film was" if one else f"these {self.films:,} films were"
+            return f"Whether {these} {data} is unknown, since no list of its training films is at hand: take scores as optimistic."
+        if not self.seen and not self.related:
+            none = "Neither this film nor another of its patient"
+            return f"{none if one else f'None of these {self.films:,} films, and no other film of their patients,'} was {data}."
+        if one:
+            return f"{'This film' if self.seen else 'Another film of its patient'} was {data}: its score flatters the model."
+        return (
+            f"{len(self.seen):,} of these {self.films:,} films were {data}, and {len(self.related):,} more are of patients "
+            "it was trained on: scores on them flatter it."
+        )
+
+
+def contamination(passport, images):
+    """Compare films to be scored with a model's training data, film by film and patient by patient.
+
+    Parameters
+    ----------
+    passport : dict; its `training_films`, where present, lists names of ChestX-ray14. A model trained on simulated films
+        drawn for it alone has met none of them.
+    images : film names, as in NIH's label file: patient, follow-up
+
+    Returns
+    -------
+    Contamination
+    """
+    images = list(images)
+    trained = passport.get("training_films", () if passport["films"] == "simulated" else None)
+    if trained is None:
+        return Contamination(len(images), known=False)
+    trained = {_stem(name) for name in trained}
+    patients = {name.split("_")[0] for name in trained}
+    seen = tuple(image for image in images if _stem(image) in trained)
+    related = tuple(i for i in images if _stem(i) not in trained and _stem(i).split("_")[0] in patients)
+    return Contamination(len(images), seen, related)
+
+
+def _stem(image):
+    return image.rsplit(".", 1)[0]
+
+
 def scope(passport, cohort):
-    """A sentence on what scores of these weights on this cohort can mean."""
+    """What scores of these weights on this cohort can mean, in a sentence or two."""
     if cohort.simulated and passport["films"] == "simulated":
         return "These films are simulated, like those the model was trained on: scores say nothing about patients."
     if cohort.simulated:
@@ -63,7 +144,8 @@ def scope(passport, cohort):
             "These films are real, and the model has only ever seen simulated ones: poor scores are to be expected, "
             "and are a finding, not a failure."
         )
-    return "These films are real, like those the model was trained on."
+    sentence = "These films are real, like those the model was trained on."
+    return f"{sentence} {contamination(passport, cohort.films['Image'])}"
 
 
 def weights_for(cohort):
@@ -77,7 +159,9 @@ def read_passport(name="phantom", path=None):
     file = Path(path).with_suffix(".json") if path else WEIGHTS / f"{name}.json"
     if not file.is_file():
         known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.json"))) or "none"
-        raise CourseError(f"No passport {file.name} in {file.parent}: known weights are {known}.")
+        raise CourseError(
+            f"No passport {file.name} in {file.parent}: known weights are {known}; public ones {', '.join(_public())}."
+        )
     try:
         passport = json.loads(file.read_text(encoding="utf-8"))
         absent = [entry for entry in ENTRIES if entry not in passport]
@@ -88,23 +172,51 @@ def read_passport(name="phantom", path=None):
     return passport
 
 
-def load_pretrained(name="phantom", path=None, check=True):
-    """Load trained weights into DenseNet-121 and prove them on the known film.
+def load_pretrained(name=None, path=None, check=True, findings=None, preprocessing=None):
+    """Load trained weights into DenseNet-121: the course's own, public ones, or a file of yours.
 
     Parameters
     ----------
-    name : str, embedded weights
-    path : str or Path of a .safetensors file written by `save_weights`, with its .json passport beside it
-    check : bool, compare the logits of the known film with the recorded ones
+    name : str, embedded weights ('phantom', the default) or public ones of `util.registry.RECORDS` ('xrv-all', which is
+        downloaded once); a record's name together with `path` reads that record's file from where you put it
+    path : str or Path of a .safetensors file written by `save_weights`, with its .json passport beside it, or of a
+        Keras 2 HDF5 file, a PyTorch file or a TensorFlow checkpoint of DenseNet-121: its content tells which
+    check : bool, compare the logits of the known film with the recorded ones (the course's own weights)
+    findings, preprocessing : for a foreign file that is on no record: names of its outputs in their order, and the
+        `util.images.Preprocessing` of its training films
 
     Returns
     -------
-    Pretrained
+    Pretrained, its logits in the order of FINDINGS. The passport of foreign weights is printed.
 
     Raises
     ------
-    CourseError : file or passport missing, damaged, of another architecture, or the known film gives other logits.
+    CourseError : file or passport missing, damaged, of another architecture, not the file of its record, not to be
+        downloaded, or the known film gives other logits.
     """
+    from util.readers import SAFETENSORS, look_inside
+
+    public = name is not None and name in _public() and not (WEIGHTS / f"{name}.json").is_file()
+    if not public and (path is None or look_inside(path)[0] == SAFETENSORS):
+        if findings or preprocessing:
+            raise CourseError("The passport of these weights names findings and preprocessing: leave both out.")
+        return _load_own(name or "phantom", path, check)
+    from util.registry import load_foreign
+
+    model, preprocessing, passport = load_foreign(name, path, findings, preprocessing)
+    pretrained = Pretrained(model, FINDINGS, preprocessing, passport)
+    print(pretrained.describe())
+    return pretrained
+
+
+def _public():
+    from util.registry import RECORDS
+
+    return RECORDS
+
+
+def _load_own(name, path, check):
+    """Weights in the course's own format, proved on the known film."""
     from util.model import build_densenet
 
     passport = read_passport(name, path)
