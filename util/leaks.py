@@ -53,12 +53,16 @@ class Leak(NamedTuple):
 def clean_split(cohort, seed=0):
     """A sample of a cohort, split by patient: 3/4 'train', 1/4 'test'.
 
-    Whole patients are drawn until 1,620 films are reached. Returns a PlantedCohort with nothing planted.
+    Whole patients are drawn until 1,620 films are reached; copies that the cohort documents are left out, so that each
+    leak is alone. Returns a PlantedCohort with nothing planted.
     """
-    patients = cohort.films["PatientId"].drop_duplicates().sample(frac=1, random_state=seed)
-    counts = cohort.films["PatientId"].value_counts().loc[patients].cumsum()
-    kept = cohort.films["PatientId"].isin(counts.index[counts <= max(MOST_FILMS, counts.iloc[0])])
-    films = cohort.films[kept].reset_index(drop=True)
+    films = cohort.films
+    if cohort.duplicates is not None:
+        films = films[~films["Image"].isin(cohort.duplicates["Image"])]
+    patients = films["PatientId"].drop_duplicates().sample(frac=1, random_state=seed)
+    counts = films["PatientId"].value_counts().loc[patients].cumsum()
+    kept = films["PatientId"].isin(counts.index[counts <= max(MOST_FILMS, counts.iloc[0])])
+    films = films[kept].reset_index(drop=True)
     split = split_by_patient(films, {"train": 0.75, "test": 0.25}, seed)
     boxes = cohort.boxes[cohort.boxes["Image"].isin(films["Image"])].reset_index(drop=True)
     return PlantedCohort(cohort.name, films.assign(Split=split), boxes, paths=cohort.paths)
@@ -80,7 +84,10 @@ def plant_duplicates(base, seed=0):
     test = base.films[base.films["Split"] == "test"]
     originals = test.sample(round(COPIED * len(test)), random_state=seed)
     numbers = base.films["PatientId"].max() + 1 + np.arange(len(originals))
-    names = [f"{number:08d}_000{image[image.rfind('.') :]}" for number, image in zip(numbers, originals["Image"], strict=True)]
+    names = [
+        f"{number:08d}_000{image[image.rfind('.') :]}"
+        for number, image in zip(numbers, originals["Image"], strict=True)
+    ]
     copies = originals.assign(Image=names, PatientId=numbers, FollowUp=0)
 
     def export(number):
