@@ -49,6 +49,7 @@ SLOPE_HINTS = {
     "infinite": "At a logit of {z:.0f} the slope is {slope}: exp overflows. scipy.special.expit gives q for any logit.",
     "one": "There is one number; each film and finding has a slope of its own.",
     "flat": "A film that is wrong by 1000 logits must have the slope of its full weight, here {slope:.3g} of {right:.3g}.",
+    "not zero": "A film that is right by 1000 logits must have no slope, here {slope:.3g}.",
 }
 
 
@@ -223,4 +224,4 @@ def _check_far_slopes(slope):
         if not np.isfinite(far):
             raise CheckFailed(SLOPE_HINTS["infinite"].format(z=z, slope=far))
         if not same(far, right):
-            raise CheckFailed(SLOPE_HINTS["flat"].format(slope=far, right=right))
+            raise CheckFailed(SLOPE_HINTS["flat" if right else "not zero"].format(slope=far, right=right))
