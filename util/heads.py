@@ -15,12 +15,31 @@ COMPONENTS = 30  # of the features: few for some hundred films, so that a head d
 PENALTY = 0.03  # on squared coefficients, beside a loss of mean weight 1; the same for every loss
 
 
+def components(x, training, most=COMPONENTS):
+    """The directions of features in which training films differ most (PCA): few numbers a film.
+
+    Parameters
+    ----------
+    x : array (films, features)
+    training : bool array (films,)
+    most : int, how many directions at most
+
+    Returns
+    -------
+    float array (films, most), of mean 0 and SD 1 over the training films
+    """
+    mean = x[training].mean(axis=0)
+    spread, directions = np.linalg.eigh(np.cov(x[training] - mean, rowvar=False))
+    kept = slice(-1, -1 - min(most, x.shape[1]), -1)
+    return (x - mean) @ directions[:, kept] / np.sqrt(np.maximum(spread[kept], 1e-12))
+
+
 def head_logits(x, y, training, loss="plain", seed=0):
     """Logits of all films from heads trained on some.
 
     Parameters
     ----------
-    x : array (films, features)
+    x : array (films, features), few and of SD 1, such as `components`
     y : array (films, findings) of 0 and 1, both among the training films of each finding
     training : bool array (films,)
     loss : 'plain' cross-entropy; 'weighted', positives and negatives balanced; 'resampled', plain, on positives
@@ -41,28 +60,19 @@ def head_logits(x, y, training, loss="plain", seed=0):
     p = y[training].mean(axis=0)
     if ((p == 0) | (p == 1)).any():
         raise CourseError("A finding has the same label on all training films: leave it out.")
-    z = _components(x, training)
     weights = film_weights(y[training], loss, seed)
-    start = np.zeros((z.shape[1] + 1, y.shape[1]))
+    start = np.zeros((x.shape[1] + 1, y.shape[1]))
     start[-1] = np.log(p / (1 - p)) if loss in ("plain", "focal") else 0
     best = minimize(
         _loss,
         start.ravel(),
-        (z[training], y[training], weights, GAMMA if loss == "focal" else 0.0),
+        (x[training], y[training], weights, GAMMA if loss == "focal" else 0.0),
         method="L-BFGS-B",
         jac=True,
         options={"maxiter": 500},
     )
     coefficients = best.x.reshape(start.shape)
-    return z @ coefficients[:-1] + coefficients[-1]
-
-
-def _components(x, training):
-    """The COMPONENTS directions in which training films differ most (PCA), of mean 0 and SD 1 there."""
-    mean = x[training].mean(axis=0)
-    spread, directions = np.linalg.eigh(np.cov(x[training] - mean, rowvar=False))
-    kept = slice(-1, -1 - min(COMPONENTS, x.shape[1]), -1)
-    return (x - mean) @ directions[:, kept] / np.sqrt(np.maximum(spread[kept], 1e-12))
+    return x @ coefficients[:-1] + coefficients[-1]
 
 
 def film_weights(y, loss, seed=0):
@@ -82,13 +92,16 @@ def film_weights(y, loss, seed=0):
 
 
 def _loss(coefficients, z, y, weights, gamma):
-    """Penalised loss, added up over the findings, and its gradient."""
+    """Penalised loss, added up over the findings, and its gradient.
+
+    Products this small are faster without the threads of a BLAS, hence einsum.
+    """
     coefficients = coefficients.reshape(z.shape[1] + 1, y.shape[1])
     sign = 2 * y - 1
-    margin = sign * (z @ coefficients[:-1] + coefficients[-1])
+    margin = sign * (np.einsum("fc,ck->fk", z, coefficients[:-1]) + coefficients[-1])
     wrong, cost = expit(-margin), np.logaddexp(0, -margin)  # 1 - q and -log q of the true label
     focus = wrong**gamma
     slope = -sign * weights * focus * (wrong + gamma * (1 - wrong) * cost) / len(z)
     value = np.sum(weights * focus * cost) / len(z) + PENALTY / 2 * np.sum(coefficients[:-1] ** 2)
-    gradient = np.vstack([z.T @ slope + PENALTY * coefficients[:-1], slope.sum(axis=0)])
+    gradient = np.vstack([np.einsum("fc,fk->ck", z, slope) + PENALTY * coefficients[:-1], slope.sum(axis=0)])
     return value, gradient.ravel()

@@ -110,7 +110,7 @@ def learns_from_test(fit, x, y, training):
     -------
     bool : True where other test films, or other labels of theirs, change what is learned
 
-    The films outside `training` are replaced twice: their pixels by others, then their labels by the opposite.
+    The films outside `training` are replaced by their negatives and by darker ones, their labels by 0 and by 1.
     """
     x, y, training = np.asarray(x), np.asarray(y), np.asarray(training, dtype=bool)
     if training.all() or len(x) != len(y) or len(x) != len(training):
@@ -118,12 +118,19 @@ def learns_from_test(fit, x, y, training):
             f"There are {len(x)} films, {len(y)} rows of labels and {len(training)} marks, {(~training).sum()} of them "
             "False: give one of each for every film, and some film that is not for training."
         )
-    other_x, other_y = x.copy(), y.copy()
-    other_x[~training] = x.max() - x[~training]  # the negative of a film, in the same range
-    other_y[~training] = 1 - y[~training]
     learned = _learned(fit(x.copy(), y.copy(), training.copy()))
-    changed = [_learned(fit(a.copy(), b.copy(), training.copy())) for a, b in ((other_x, y), (x, other_y))]
-    return any(not _same(learned, other) for other in changed)
+    tests = ~training
+    films = [_replaced(x, tests, other) for other in (x.max() - x[tests], x[tests] / 2)]
+    labels = [_replaced(y, tests, other) for other in (0, 1)]
+    changed = [(other, y.copy()) for other in films] + [(x.copy(), other) for other in labels]
+    return any(not _same(learned, _learned(fit(*pair, training.copy()))) for pair in changed)
+
+
+def _replaced(values, rows, other):
+    """A copy with other values in some rows."""
+    values = values.copy()
+    values[rows] = other
+    return values
 
 
 def _learned(answer):
