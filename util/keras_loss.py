@@ -29,6 +29,15 @@ class WeightedCrossEntropy(keras.losses.Loss):
         self.positive = np.asarray(positive, np.float32)
         self.negative = np.asarray(negative, np.float32)
 
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The reduced loss; a weight or a mask with one number for each film holds for all its findings."""
+        if sample_weight is not None:
+            sample_weight = _spread(sample_weight, y_pred)
+        mask = getattr(y_pred, "_keras_mask", None)  # where Keras layers leave a mask
+        if mask is not None:
+            y_pred._keras_mask = _spread(mask, y_pred)
+        return super().__call__(y_true, y_pred, sample_weight)
+
     def call(self, y, logits):
         """Loss of each film and finding, of the shape of `logits`."""
         if logits.shape[-1] != len(self.positive):
@@ -46,3 +55,11 @@ class WeightedCrossEntropy(keras.losses.Loss):
             "reduction": self.reduction,
             "dtype": self.dtype,
         }
+
+
+def _spread(weights, logits):
+    """Weights with as many axes as the logits, to be repeated along those that they lack."""
+    weights = ops.convert_to_tensor(weights)
+    for _ in range(len(logits.shape) - len(weights.shape)):
+        weights = ops.expand_dims(weights, -1)
+    return weights
