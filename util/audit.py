@@ -145,7 +145,7 @@ def _marks(cohort):
         f"strokes {where} tell {best['finding']}: {_told(best)}",
         "look there; cover that place on all films, or report scores with and without the mark",
         tuple(with_it),
-        tuple(f"{best['finding']}: look {where}" for _ in with_it),
+        tuple(f"with {best['finding']}" for _ in with_it),
     )
 
 
