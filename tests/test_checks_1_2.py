@@ -12,7 +12,8 @@ from util.checks import CheckFailed
 from util.checks import explore as check1
 from util.checks import loss as check2
 from util.cohort import HOME
-from util.leakage import patient_overlap, split_by_patient
+from util.findings import FINDINGS
+from util.leakage import learns_from_test, patient_overlap, split_by_patient
 from util.loss import class_weights, undo_weighting, weighted_cross_entropy, weighted_loss
 
 
@@ -20,7 +21,7 @@ def taught(notebook, cell_id):
     """What a cell of a notebook defines, executed by itself with numpy, pandas and keras' operations at hand."""
     cells = json.loads((HOME / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     source = "".join(next(cell["source"] for cell in cells if cell["id"] == cell_id))
-    names = {"np": np, "pd": pd}
+    names = {"np": np, "pd": pd, "FINDINGS": FINDINGS}
     exec(source, names)
     return names
 
@@ -87,6 +88,63 @@ LOSS = {
     "no negatives": lambda y, z, p, n: parts(y, z, p, 0).mean(),
     "sigmoid": lambda y, z, p, n: parts(y, expit(z), p, n).mean(),
 }
+SLOPE = {
+    "sum": lambda y, z, p, n: slopes(y, z, p, n) * y.size,
+    "per film": lambda y, z, p, n: slopes(y, z, p, n) * y.shape[1],
+    "sign": lambda y, z, p, n: -slopes(y, z, p, n),
+    "plain": lambda y, z, p, n: (expit(z) - y) / y.size,
+    "swapped": lambda y, z, p, n: slopes(y, z, n, p),
+    "same": lambda y, z, p, n: np.where(y == 1, p, n) * expit(z) / y.size,
+    "twice": lambda y, z, p, n: slopes(y, z, p, n) * expit(z) * (1 - expit(z)),
+    "logit": lambda y, z, p, n: np.where(y == 1, p * (z - 1), n * z) / y.size,
+    "loss": lambda y, z, p, n: parts(y, z, p, n) / y.size,
+    "one": lambda y, z, p, n: slopes(y, z, p, n).mean(),
+}
+
+
+def slopes(y, z, positive, negative):
+    """Slope of the mean loss along each logit."""
+    return (positive * y * (expit(z) - 1) + negative * (1 - y) * expit(z)) / y.size
+
+
+def other(values, training, change):
+    """A copy whose rows outside training are changed."""
+    values = values.copy()
+    values[~training] = change(values[~training])
+    return values
+
+
+def changes(fit, training, *pairs):
+    """Whether fit learns something else from any later pair of films and labels than from the first."""
+    first, *later = (fit(x, y, training) for x, y in pairs)
+    return not all(np.array_equal(first, learned) for learned in later)
+
+
+def negative(x, training):
+    return other(x, training, lambda part: 3 - part)
+
+
+def turned(y, training):
+    return other(y, training, lambda part: 1 - part)
+
+
+def in_place(fit, x, y, training):
+    first = fit(x, y, training)
+    x[~training], y[~training] = 0, 0
+    return not np.array_equal(first, fit(x, y, training))
+
+
+LEARNS = {
+    "always": lambda fit, x, y, t: changes(fit, t, (x, y), (3 - x, 1 - y)),
+    "never": lambda fit, x, y, t: changes(fit, t, (x, y), (x, y)),
+    "swapped": lambda fit, x, y, t: not changes(fit, t, (x, y), (negative(x, t), turned(y, t))),
+    "labels only": lambda fit, x, y, t: changes(fit, t, (x, y), (x, turned(y, t))),
+    "films only": lambda fit, x, y, t: changes(fit, t, (x, y), (negative(x, t), y)),
+    "in place": in_place,
+    "part": lambda fit, x, y, t: fit(x, y, t)[0] != fit(negative(x, t), turned(y, t), t)[0],
+    "loose": lambda fit, x, y, t: not np.allclose(fit(x, y, t), fit(negative(x, t), turned(y, t), t), atol=1e-3),
+    "number": lambda fit, x, y, t: fit(x, y, t) != fit(negative(x, t), turned(y, t), t),
+}
 
 
 def parts(y, z, positive, negative):
@@ -100,14 +158,16 @@ def parts(y, z, positive, negative):
         (check1.check_view_ratio, check1.VIEW_HINTS, VIEW),
         (check1.check_standardise, check1.SCALE_HINTS, SCALE),
         (check1.check_patient_overlap, check1.OVERLAP_HINTS, OVERLAP),
+        (check1.check_learns_from_test, check1.LEARNS_HINTS, LEARNS),
         (check2.check_class_weights, check2.WEIGHT_HINTS, WEIGHTS),
         (check2.check_weighted_cross_entropy, check2.LOSS_HINTS, LOSS),
+        (check2.check_slope, check2.SLOPE_HINTS, SLOPE),
     ],
-    ids=["view_ratio", "standardise", "patient_overlap", "class_weights", "loss"],
+    ids=["view_ratio", "standardise", "patient_overlap", "learns_from_test", "class_weights", "loss", "slope"],
 )
 def test_each_misconception_meets_its_own_hint(check, hints, answers):
     unseen = set(hints) - set(answers)
-    assert unseen <= {"infinite", "epsilon", "not zero"}  # seen below
+    assert unseen <= {"infinite", "epsilon", "flat", "not zero"}  # seen below
     assert {name: wrong(check, answer) for name, answer in answers.items()} == {name: hints[name] for name in answers}
 
 
@@ -150,8 +210,38 @@ def test_losses_that_fail_only_far_out(answer, hint):
 
 
 @pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda y, z, p, n: (p * y * (np.exp(z) / (1 + np.exp(z)) - 1) + n * (1 - y) * np.exp(z) / (1 + np.exp(z))) / y.size,
+         "exp overflows"),
+        (lambda y, z, p, n: slopes(y, np.clip(z, -5, 5), p, n), "full weight"),
+        (lambda y, z, p, n: slopes(y, z, p, n) * (abs(z) < 100), "full weight"),
+        (lambda y, z, p, n: slopes(y, z, p, n) + 0.01 * (abs(z) > 100) * (slopes(y, z, p, n) == 0), "no slope"),
+        (lambda y, z, p, n: slopes(y, z, p, n) * 1.5, "Finite differences"),
+    ],
+)  # fmt: skip
+def test_slopes_that_fail_far_out(answer, hint):
+    assert hint in wrong(check2.check_slope, answer)
+
+
+def numerical(y, z, p, n, h=1e-3):
+    """The slope by differences of each film's own cost."""
+    return (parts(y, z + h, p, n) - parts(y, z - h, p, n)) / (2 * h * y.size)
+
+
+@pytest.mark.parametrize(
     ("check", "answer"),
     [
+        (check1.check_learns_from_test, learns_from_test),
+        (check1.check_learns_from_test, lambda fit, x, y, t: changes(fit, t, (x, y), (negative(x, t), turned(y, t)))),
+        (
+            check1.check_learns_from_test,
+            lambda fit, x, y, t: int(
+                not np.array_equal(fit(x, y, t), fit(other(x, t, np.zeros_like), turned(y, t), t))
+            ),
+        ),
+        (check2.check_slope, slopes),
+        (check2.check_slope, numerical),
         (check1.check_view_ratio, lambda films, f: films.pivot_table(f, columns="View").eval("AP / PA").iloc[0]),
         (check1.check_view_ratio, lambda films, f: share(films, f, "AP") / share(films, f, "PA")),
         (check1.check_standardise, lambda x, t: (np.asarray(x, np.float32) - t.mean(dtype=float)) / t.std()),
@@ -178,9 +268,11 @@ def test_right_answers_pass_however_written(check, answer, capsys):
         check1.check_view_ratio,
         check1.check_standardise,
         check1.check_patient_overlap,
+        check1.check_learns_from_test,
         check2.check_class_weights,
         check2.check_scale,
         check2.check_weighted_cross_entropy,
+        check2.check_slope,
     ],
 )
 def test_open_and_broken_answers_are_told_apart(check):
@@ -206,6 +298,8 @@ def test_a_hint_is_shown_without_the_traceback():
         ("01_explore_and_leaks", "view-ratio-solution", check1.check_view_ratio),
         ("01_explore_and_leaks", "standardise-solution", check1.check_standardise),
         ("01_explore_and_leaks", "patient-overlap-solution", check1.check_patient_overlap),
+        ("01_explore_and_leaks", "learns-from-test-solution", check1.check_learns_from_test),
+        ("02_weighted_loss", "slope-solution", check2.check_slope),
         ("02_weighted_loss", "class-weights-solution", check2.check_class_weights),
         ("02_weighted_loss", "scale-solution", check2.check_scale),
         ("02_weighted_loss", "weighted-cross-entropy-solution", check2.check_weighted_cross_entropy),
@@ -219,14 +313,29 @@ def test_taught_overlap_and_split_are_their_twins():
     overlap = taught("01_explore_and_leaks", "patient-overlap-solution")["patient_overlap"]
     split = taught("01_explore_and_leaks", "split-by-patient")["split_by_patient"]
     random = np.random.default_rng(0)
-    for seed in range(20):
-        films = pd.DataFrame({"PatientId": random.integers(100, 160, 200)}).sample(frac=1, random_state=seed)
-        sides = split(films, {"train": 0.6, "valid": 0.15, "test": 0.25}, seed)
-        pd.testing.assert_series_equal(
-            sides, split_by_patient(films, {"train": 0.6, "valid": 0.15, "test": 0.25}, seed)
-        )
+    fractions = {"train": 0.6, "valid": 0.15, "test": 0.25}
+    for seed in range(10):
+        films = pd.DataFrame({finding: random.integers(0, 2, 200) for finding in FINDINGS})
+        films["View"], films["Sex"] = random.choice(["PA", "AP"], 200), random.choice(["M", "F"], 200)
+        films = films.assign(PatientId=random.integers(100, 160, 200)).sample(frac=1, random_state=seed)
+        pd.testing.assert_series_equal(split(films, fractions, seed), split_by_patient(films, fractions, seed))
         a, b = films.iloc[:50], films.iloc[50:90]
         assert np.array_equal(overlap(a, b), patient_overlap(a, b))
+
+
+def test_taught_hash_is_the_library_s_and_taught_steps_their_twin(phantom_cohort):
+    import imagehash
+    from PIL import Image
+
+    difference_hash = taught("01_explore_and_leaks", "difference-hash")["difference_hash"]
+    for image in phantom_cohort.films["Image"][:5]:
+        film = phantom_cohort.read(image)
+        assert (difference_hash(film) == imagehash.dhash(Image.fromarray(film)).hash).all()
+    here = taught("01_explore_and_leaks", "learns-from-test-solution")["learns_from_test"]
+    x, y = np.random.default_rng(0).normal(size=(12, 3)), np.tile([[0, 1], [1, 1], [1, 0]], (4, 1))
+    training = np.arange(12) < 7
+    for fit in (lambda x, y, t: x[t].mean(axis=0), lambda x, y, t: x.mean(axis=0), lambda x, y, t: y.mean(axis=0)):
+        assert here(fit, x, y, training) == learns_from_test(fit, x, y, training)
 
 
 def test_taught_loss_is_its_twin():
@@ -242,4 +351,4 @@ def test_taught_loss_is_its_twin():
     undone = taught(name, "undo-weighting")["undo_weighting"](z, y.mean(axis=0))
     assert np.allclose(undone, undo_weighting(z, y.mean(axis=0)), rtol=1e-6)
     keras_loss = taught(name, "weighted-loss")["weighted_loss"](*weights)
-    assert np.allclose(keras_loss(y.astype("float32"), z), weighted_loss(*weights)(y, z), rtol=1e-6)
+    assert np.isclose(np.mean(keras_loss(y.astype("float32"), z)), float(weighted_loss(*weights)(y, z)), rtol=1e-6)

@@ -203,13 +203,14 @@ def test_index_of_real_films_says_so(tmp_path):
     assert "<td>FAILED</td>" in text
 
 
-def test_the_real_course_has_five_titled_notebooks():
+def test_the_real_course_has_six_titled_notebooks():
     assert [path.stem for path in notebooks()] == [
         "01_explore_and_leaks",
         "02_weighted_loss",
         "03_predict",
         "04_roc_evaluation",
         "05_gradcam",
+        "06_price_of_a_real_film",
     ]
     for number, path in enumerate(notebooks(), start=1):
         title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]

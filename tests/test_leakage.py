@@ -1,4 +1,4 @@
-"""util.leakage: shared patients against a double loop, the split against its definition."""
+"""util.leakage: shared patients against a double loop, the split and what test films teach against their definitions."""
 
 import numpy as np
 import pandas as pd
@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from util.cohort import load_table
 from util.errors import CourseError
-from util.leakage import patient_overlap, split_by_patient
+from util.findings import FINDINGS
+from util.leakage import learns_from_test, patient_overlap, split_by_patient
 
 FRACTIONS = {"train": 0.7, "valid": 0.1, "test": 0.2}
 ids = st.lists(st.integers(1, 30), max_size=40)
@@ -88,7 +90,37 @@ def test_split_is_frozen():
     """Recipe: 8 patients of 1, 2, 1, 2 ... films, halves, seed 0."""
     table = films(np.repeat(np.arange(8), [1, 2] * 4))
     split = split_by_patient(table, {"a": 0.5, "b": 0.5}, 0)
-    assert "".join(split) == "bbbaaaaaaabb"
+    assert "".join(split) == "bbbaaabaaabb"
+
+
+def errors_off(table, split):
+    """How far each finding's prevalence in each split is from the whole, in sampling errors of a random draw of films."""
+    labels = table[list(FINDINGS)]
+    p = labels.mean()
+    return [
+        ((labels[split == name].mean() - p).abs() / np.sqrt(p * (1 - p) / (split == name).sum())).max()
+        for name in split.unique()
+    ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_every_finding_is_kept_within_its_sampling_error(cohort, seed):
+    assert max(errors_off(cohort.films, split_by_patient(cohort.films, FRACTIONS, seed))) < 1
+
+
+def test_the_whole_table_of_nih_is_split_alike(nih_root):
+    table = load_table(nih_root).films
+    assert len(table) == 112_120
+    split = split_by_patient(table, FRACTIONS, 0)
+    assert max(errors_off(table, split)) < 0.5
+    assert (split.groupby(table["PatientId"]).nunique() == 1).all()
+
+
+def test_a_random_split_of_patients_keeps_findings_less_well(phantom_cohort):
+    """The test above can fail: patients drawn without looking at their findings."""
+    table = phantom_cohort.films
+    drawn = split_by_patient(table[["PatientId"]], FRACTIONS, 0)
+    assert max(errors_off(table, drawn)) > 1
 
 
 def test_a_share_of_zero_gets_no_film():
@@ -107,3 +139,44 @@ def test_a_split_without_patients_is_refused():
         split_by_patient(films([1, 1, 1, 2, 2]), FRACTIONS, seed=0)
     with pytest.raises(CourseError, match="too few"):
         split_by_patient(films([]), FRACTIONS, seed=0)
+
+
+X = np.arange(24.0).reshape(8, 3)
+Y = np.tile([[0, 1], [1, 0]], (4, 1))
+TRAINING = np.arange(8) < 6
+
+
+@pytest.mark.parametrize(
+    ("fit", "leaks"),
+    [
+        (lambda x, y, training: x[training].mean(axis=0), False),
+        (lambda x, y, training: (x[training].mean(), y[training].mean(axis=0)), False),
+        (lambda x, y, training: x.mean(axis=0), True),
+        (lambda x, y, training: y.mean(axis=0), True),
+        (lambda x, y, training: (x[training].mean(), x.std()), True),
+        (lambda x, y, training: [x[training].mean(), 1e-9 * x[~training].sum()], True),
+        (lambda x, y, training: x[training & (y[:, 0] == 1)].mean(axis=0), False),
+        (lambda x, y, training: np.nan, False),
+        (lambda x, y, training: np.array(["effusion"]), False),
+        (lambda x, y, training: x[~training][y[~training, 0] == 1], True),
+    ],
+)
+def test_a_step_learns_from_test_films_or_not(fit, leaks):
+    x, y = X.copy(), Y.copy()
+    assert learns_from_test(fit, x, y, TRAINING) is leaks
+    assert (x == X).all() and (y == Y).all()
+
+
+def test_a_step_that_changes_its_films_harms_nobody():
+    def careless(x, y, training):
+        x -= x[training].mean()
+        return x[training].std()
+
+    assert not learns_from_test(careless, X, Y, TRAINING)
+    assert X[0, 0] == 0
+
+
+@pytest.mark.parametrize("training", [np.ones(8, bool), TRAINING[:5]])
+def test_there_must_be_test_films(training):
+    with pytest.raises(CourseError, match="not for training"):
+        learns_from_test(lambda x, y, training: 0, X, Y, training)

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from util.errors import CourseError
-from util.loss import class_weights, undo_weighting, weighted_cross_entropy, weighted_loss
+from util.loss import class_weights, focal_loss, undo_weighting, weighted_cross_entropy, weighted_loss
 
 
 def batch(seed, films=40, findings=5, spread=3.0):
@@ -36,6 +36,16 @@ def test_weights_balance_each_finding(y):
     of_positives, of_negatives = (positive * y).sum(axis=0), (negative * (1 - y)).sum(axis=0)
     assert np.allclose(of_positives, of_negatives)
     assert np.allclose(of_positives + of_negatives, 2 * y.mean(0) * (1 - y.mean(0)) * len(y))
+
+
+@given(tables)
+def test_equalised_weights_balance_findings_too(y):
+    y[0], y[1] = 1, 0
+    positive, negative = class_weights(y, equalise=True)
+    p = y.mean(axis=0)
+    assert np.allclose(positive * p, 0.5) and np.allclose(negative * (1 - p), 0.5)
+    assert np.allclose(positive / negative, np.divide(*class_weights(y)))  # so undo_weighting undoes these as well
+    assert np.isclose(weighted_cross_entropy(y, np.zeros(y.shape), positive, negative), np.log(2))
 
 
 def test_a_finding_without_positives_or_negatives_is_named():
@@ -116,9 +126,57 @@ def test_keras_loss_is_the_reference():
     for seed, spread in [(0, 1.0), (1, 30.0), (2, 300.0)]:
         y, z = batch(seed, spread=spread)
         weights = class_weights(y)
-        each = np.asarray(keras.ops.convert_to_numpy(weighted_loss(*weights)(y, z.astype("float32"))))
-        assert each.shape == (len(y),) and each.dtype == np.float32
-        assert np.isclose(each.mean(), weighted_cross_entropy(y, z.astype("float32"), *weights), rtol=1e-5)
+        loss = weighted_loss(*weights)
+        each = np.asarray(keras.ops.convert_to_numpy(loss.call(y.astype("float32"), z.astype("float32"))))
+        mean = np.asarray(keras.ops.convert_to_numpy(loss(y, z.astype("float32"))))
+        assert each.shape == y.shape and each.dtype == mean.dtype == np.float32
+        assert np.isclose(mean, weighted_cross_entropy(y, z.astype("float32"), *weights), rtol=1e-5)
+        assert np.isclose(each.mean(), mean, rtol=1e-5)
+
+
+def test_keras_loss_heeds_sample_weights_and_masks():
+    keras = pytest.importorskip("keras")
+    y, z = batch(4)
+    weights = class_weights(y)
+    loss, random = weighted_loss(*weights), np.random.default_rng(0)
+    each = loss.call(y.astype("float32"), keras.ops.cast(z, "float32"))
+    each = np.asarray(keras.ops.convert_to_numpy(each), float)
+    for weight in (random.random(len(y)), random.random(y.shape)):
+        expected = np.mean(each * weight.reshape(len(y), -1))
+        assert np.isclose(float(loss(y, z, sample_weight=weight.astype("float32"))), expected, rtol=1e-5)
+    for known in (random.random(len(y)) < 0.7, random.random(y.shape) < 0.7):  # some films, or labels, nobody knows
+        logits = keras.ops.convert_to_tensor(z.astype("float32"))
+        logits._keras_mask = keras.ops.convert_to_tensor(known)
+        assert np.isclose(float(loss(y, logits)), each[known].mean(), rtol=1e-5)
+    assert np.isclose(float(loss(y, z, sample_weight=known.astype("float32"))) * y.size, each[known].sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("z", [1e4, -1e4, 3e38, -3e38])
+def test_keras_loss_and_slope_are_finite_at_the_extremes(z):
+    tf = pytest.importorskip("tensorflow")
+    y = np.array([[1.0, 0.0]], "float32")
+    logits = tf.constant([[z, z]], "float32")
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = weighted_loss([0.9, 0.9], [0.1, 0.1])(y, logits)
+    slope = tape.gradient(loss, logits).numpy()[0]
+    assert np.isfinite(float(loss)) and np.allclose(slope, [0, 0.05] if z > 0 else [-0.45, 0], atol=1e-6)
+    wanted = weighted_cross_entropy(y, [[z, z]], [0.9, 0.9], [0.1, 0.1])
+    assert np.isclose(float(loss), wanted, rtol=1e-5)
+
+
+def test_keras_loss_is_saved_with_its_model(tmp_path):
+    keras = pytest.importorskip("keras")
+    y, _ = batch(5, findings=3)
+    x = np.random.default_rng(0).normal(size=(len(y), 4)).astype("float32")
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model.compile("sgd", loss=weighted_loss(*class_weights(y)))
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert type(again.loss) is type(model.loss) and again.loss.get_config() == model.loss.get_config()
+    again.fit(x, y.astype("float32"), sample_weight=np.zeros(len(y)), epochs=1, verbose=0)  # teaches nothing
+    values = [float(m.evaluate(x, y.astype("float32"), verbose=0)) for m in (model, again)]
+    assert np.isclose(*values) and np.isclose(values[0], float(model.loss(y, model(x))), rtol=1e-5)
 
 
 def test_keras_gradient_is_finite_differences_even_where_the_sigmoid_is_flat():
@@ -147,11 +205,37 @@ def test_keras_loss_trains_in_mixed_precision_and_names_a_wrong_width():
     y, z = batch(3, spread=50.0)
     weights = class_weights(y)
     half = keras.ops.cast(z, "bfloat16")
-    value = keras.ops.convert_to_numpy(weighted_loss(*weights)(y, half)).mean()
+    value = float(weighted_loss(*weights)(y, half))
     rounded = keras.ops.convert_to_numpy(keras.ops.cast(half, "float32"))
     assert np.isclose(value, weighted_cross_entropy(y, rounded, *weights), rtol=1e-5)
     with pytest.raises(CourseError, match="5 outputs, the loss 4 weights"):
         weighted_loss(*(w[:4] for w in weights))(y, z)
+
+
+def test_focal_loss_is_its_equation():
+    y, z = batch(6)
+    q = np.where(y == 1, 1 / (1 + np.exp(-z)), 1 / (1 + np.exp(z)))
+    for gamma in (0, 0.5, 2, 5):
+        assert np.isclose(focal_loss(y, z, gamma), np.mean((1 - q) ** gamma * -np.log(q)))
+    ones = np.ones(y.shape[1])
+    assert np.isclose(focal_loss(y, z, 0), weighted_cross_entropy(y, z, ones, ones))
+    assert focal_loss([[1], [0]], [[-1e4], [1e4]]) == pytest.approx(1e4)
+    assert focal_loss([[1], [0]], [[1e4], [-1e4]]) == 0
+
+
+def test_focal_loss_is_not_proper():
+    """Films that look alike, a tenth positive: the best answer is not a tenth, and no weights are to blame."""
+    y = np.repeat([[1], [0]], [1, 9], axis=0)
+    grid = np.linspace(-4, 2, 601)
+    best = {gamma: grid[np.argmin([focal_loss(y, np.full((10, 1), z), gamma) for z in grid])] for gamma in (0, 2)}
+    assert best[0] == pytest.approx(np.log(1 / 9), abs=0.01)
+    assert best[2] > best[0] + 0.5
+
+
+@pytest.mark.parametrize("gamma", [-1, np.nan])
+def test_focal_loss_needs_a_gamma(gamma):
+    with pytest.raises(CourseError, match="Gamma"):
+        focal_loss([[1]], [[0.0]], gamma)
 
 
 def test_training_with_weights_then_undoing_them_is_training_without():

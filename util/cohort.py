@@ -150,7 +150,24 @@ def _phantom_table(path):
         raise CourseError(f"The table {path} is damaged: restore data/phantom from the repository.") from None
 
 
-def _load_nih(root):
+def load_table(root=None):
+    """The whole label table of ChestX-ray14, whatever films are on disk: a Cohort whose films cannot be read.
+
+    Parameters
+    ----------
+    root : folder with NIH's label file; by default the environment variable CXR_ROOT
+
+    Raises
+    ------
+    CourseError : the folder is not named or missing, or has no label file, or a wrong one.
+    """
+    root, _, listed = _nih_labels(root or os.environ.get("CXR_ROOT"))
+    split, sentence = nih.assign_splits(listed, root)
+    return Cohort("nih", listed.assign(Split=split)[COLUMNS], pd.DataFrame(columns=nih.BOX_COLUMNS), notes=(sentence,))
+
+
+def _nih_labels(root):
+    """Folder, label file and label table of ChestX-ray14."""
     if not root:
         raise CourseError(
             "Where are the real films? Name their folder: COHORT=nih CXR_ROOT=folder, or make course COHORT=nih ROOT=folder."
@@ -161,7 +178,12 @@ def _load_nih(root):
     label_file = nih.find_file(root, nih.LABEL_FILES)
     if label_file is None:
         raise CourseError(f"No label file in {root}: put NIH's Data_Entry_2017_v2020.csv there, plain, .gz or .zip.")
-    listed, paths = nih.read_labels(label_file), nih.find_films(root)
+    return root, label_file, nih.read_labels(label_file)
+
+
+def _load_nih(root):
+    root, label_file, listed = _nih_labels(root)
+    paths = nih.find_films(root)
     notes = [f"Labels: {label_file.name}, mined from reports. Source: NIH Clinical Center, Wang et al. 2017."]
     films = listed[listed["Image"].isin(paths)] if paths else listed
     missing = tuple(listed["Image"][~listed["Image"].isin(paths)])

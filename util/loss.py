@@ -15,16 +15,18 @@ import numpy as np
 from util.errors import CourseError
 
 
-def class_weights(labels):
+def class_weights(labels, equalise=False):
     """Weights of positives and of negatives that balance them within each finding.
 
     Parameters
     ----------
     labels : array or DataFrame (films, findings) of 0 and 1, of the TRAINING films
+    equalise : bool, also let every finding weigh alike: both weights divided by 2 p (1 - p)
 
     Returns
     -------
-    positive, negative : float64 arrays (findings,), 1 - p and p with p the prevalence; between 0 and 1
+    positive, negative : float64 arrays (findings,), 1 - p and p with p the prevalence, between 0 and 1; with
+        `equalise` 1 / (2 p) and 1 / (2 (1 - p)), at least 1/2. `undo_weighting` undoes either: their ratio is the same.
 
     Raises
     ------
@@ -40,7 +42,8 @@ def class_weights(labels):
             f"{', '.join(names[i] for i in one_sided)}: all {len(values)} training films have the same label, so the "
             "loss cannot teach it; leave the finding out or add films."
         )
-    return 1 - prevalence, prevalence
+    scale = 2 * prevalence * (1 - prevalence) if equalise else 1.0
+    return (1 - prevalence) / scale, prevalence / scale
 
 
 def weighted_cross_entropy(y, logits, positive, negative):
@@ -60,11 +63,7 @@ def weighted_cross_entropy(y, logits, positive, negative):
     ------
     CourseError if shapes differ, a label is not 0 or 1, or a logit is not finite (the training diverged).
     """
-    y, logits = _labels(y), np.asarray(logits, dtype=np.float64)
-    if y.shape != logits.shape:
-        raise CourseError(f"There are labels of shape {y.shape} and logits of shape {logits.shape}; give equal shapes.")
-    if not np.isfinite(logits).all():
-        raise CourseError(f"{(~np.isfinite(logits)).sum()} logits are not finite: lower the learning rate.")
+    y, logits = _checked(y, logits)
     positive, negative = _weights(positive, negative, y.shape[-1])
     of_positives = positive * y * np.logaddexp(0, -logits)  # log(exp(0) + exp(-z)) is softplus(-z)
     of_negatives = negative * (1 - y) * np.logaddexp(0, logits)
@@ -80,22 +79,33 @@ def weighted_loss(positive, negative):
 
     Returns
     -------
-    function of labels (films, findings) and LOGITS (films, findings), not probabilities: float32 tensor (films,),
-    the mean over the findings; Keras takes the mean over the films.
+    util.keras_loss.WeightedCrossEntropy : of labels (films, findings) and LOGITS (films, findings), not probabilities,
+    the mean over both, a float32 tensor; sample weights and masks of shape (films,) or (films, findings) are heeded.
     """
-    from keras import ops
+    from util.keras_loss import WeightedCrossEntropy
 
-    positive, negative = _weights(positive, negative)
+    return WeightedCrossEntropy(*_weights(positive, negative))
 
-    def weighted_cross_entropy_of_logits(y, logits):
-        if logits.shape[-1] != len(positive):
-            raise CourseError(f"The network has {logits.shape[-1]} outputs, the loss {len(positive)} weights.")
-        y, logits = ops.cast(y, "float32"), ops.cast(logits, "float32")  # mixed precision ends here
-        of_positives = ops.cast(positive, "float32") * y * ops.softplus(-logits)
-        of_negatives = ops.cast(negative, "float32") * (1 - y) * ops.softplus(logits)
-        return ops.mean(of_positives + of_negatives, axis=-1)
 
-    return weighted_cross_entropy_of_logits
+def focal_loss(y, logits, gamma=2.0):
+    """Focal loss, the mean over films and findings: cross-entropy in which films that are right already count less.
+
+    Parameters
+    ----------
+    y : array (films, findings) of 0 and 1
+    logits : array (films, findings), any finite number
+    gamma : float, at least 0; 0 is the plain cross-entropy
+
+    Returns
+    -------
+    float, in nats: the mean of (1 - q)^gamma (-log q), with q the probability given to the true label
+    (Lin et al. 2017, arXiv 1708.02002, equation 4, without alpha)
+    """
+    y, logits = _checked(y, logits)
+    if not gamma >= 0:
+        raise CourseError(f"Gamma is {gamma}; it must be at least 0, and 2 is the usual choice.")
+    margin = np.where(y == 1, logits, -logits)
+    return float(np.mean(np.exp(-gamma * np.logaddexp(0, margin)) * np.logaddexp(0, -margin)))
 
 
 def undo_weighting(logits, prevalence):
@@ -122,6 +132,16 @@ def undo_weighting(logits, prevalence):
     if not ((prevalence > 0) & (prevalence < 1)).all():
         raise CourseError(f"The prevalences are {prevalence}; each must lie strictly between 0 and 1.")
     return np.asarray(logits, dtype=np.float64) + np.log(prevalence) - np.log1p(-prevalence)
+
+
+def _checked(y, logits):
+    """Labels and logits as float64 (films, findings)."""
+    y, logits = _labels(y), np.asarray(logits, dtype=np.float64)
+    if y.shape != logits.shape:
+        raise CourseError(f"There are labels of shape {y.shape} and logits of shape {logits.shape}; give equal shapes.")
+    if not np.isfinite(logits).all():
+        raise CourseError(f"{(~np.isfinite(logits)).sum()} logits are not finite: lower the learning rate.")
+    return y, logits
 
 
 def _labels(labels):

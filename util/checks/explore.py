@@ -1,4 +1,4 @@
-"""Checks of notebook 1: prevalence by view, one scale for all films, patients on both sides of a split."""
+"""Checks of notebook 1: prevalence by view, one scale for all films, shared patients, what test films must not teach."""
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,22 @@ OVERLAP_HINTS = {
     "rows": "You return rows of the table; return the column PatientId, each patient once.",
     "repeats": "A patient with several films appears several times; return each PatientId once.",
     "number": "This is one number or word; return the PatientIds themselves, so that one can go and look.",
+}
+LEARNS_HINTS = {
+    "always": "A step that reads training films only is called a leak. Change films and labels where `training` is "
+    "False, and leave those where it is True as they are.",
+    "never": "A step that takes its mean over ALL films is not found. Change the test films, call `fit` again, and say "
+    "True if what it learned has changed.",
+    "swapped": "True and False are exchanged: True is a leak, where what is learned DID change.",
+    "labels only": "A step that takes its mean over all films is not found: you change the test films' labels, but not "
+    "their pixels.",
+    "films only": "A step that counts labels over all films is not found: you change the test films, but not their labels.",
+    "in place": "Your function changes the caller's films or labels, and the next cell would work with them. Change a "
+    "copy: `x.copy()`.",
+    "part": "A step that leaks in one of several numbers is not found: compare all that was learned, not the first number.",
+    "loose": "A small leak is not found: a single test film moved a mean a little. Compare exactly; the same films give "
+    "the same numbers.",
+    "number": "Answer with one True or False.",
 }
 
 
@@ -123,6 +139,42 @@ def check_patient_overlap(patient_overlap):
     if len(run(patient_overlap, a, _table([60, 70], index=[10, 20], first=200))):
         raise CheckFailed("Two tables that share no patient must give an empty answer.")
     print("Right: the patients of both tables, each once, whatever their films are called.")
+
+
+def check_learns_from_test(learns_from_test):
+    """`learns_from_test(fit, x, y, training)` -> whether other test films or labels change what `fit` learns."""
+    random = np.random.default_rng(0)
+    training = np.arange(40) % 4 > 0
+    x, y = random.normal(size=(40, 3)), random.integers(0, 2, (40, 2))
+    x[~training], y[~training] = 5 * x[~training] + 3, 1  # so that any way to change them shows
+    steps = {
+        "clean": lambda x, y, training: np.append(x[training].mean(axis=0), y[training].mean(axis=0)),
+        "films": lambda x, y, training: x.mean(axis=0),
+        "labels": lambda x, y, training: y.mean(axis=0),
+        "part": lambda x, y, training: np.array([*x[training].mean(axis=0), x.std()]),
+        "little": lambda x, y, training: x[training].mean(axis=0) + 1e-7 * x[~training].sum(),
+    }
+    found = {}
+    for name, fit in steps.items():
+        given = x.copy(), y.copy(), training.copy()
+        answer = run(learns_from_test, fit, *given)
+        if np.ndim(answer) or not isinstance(answer, bool | np.bool_ | int):
+            raise CheckFailed(LEARNS_HINTS["number"])
+        if not all(np.array_equal(a, b) for a, b in zip(given, (x, y, training), strict=True)):
+            raise CheckFailed(LEARNS_HINTS["in place"])
+        found[name] = bool(answer)
+    for hint, wrong in {
+        "swapped": found["clean"] and not any([found["films"], found["labels"], found["part"]]),
+        "always": found["clean"],
+        "never": not any(found.values()),
+        "labels only": not found["films"],
+        "films only": not found["labels"],
+        "part": not found["part"],
+        "loose": not found["little"],
+    }.items():
+        if wrong:
+            raise CheckFailed(LEARNS_HINTS[hint])
+    print("Right: what is learned from training films cannot depend on which test films there are.")
 
 
 def _table(patients, index, first=0):

@@ -1,4 +1,4 @@
-"""Checks of notebook 2: weights of a finding, what they leave between findings, the loss on logits."""
+"""Checks of notebook 2: weights of a finding, what they leave between findings, the loss on logits, its slope."""
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,22 @@ LOSS_HINTS = {
     "epsilon": "A film that is wrong by 1000 logits with weight 0.5 must cost 500, here {cost:.1f}. Is there an epsilon or a "
     "clip inside a logarithm? It puts a ceiling on the loss, and above it nothing is learned.",
     "not zero": "A film that is right by 1000 logits must cost nothing, here {cost}.",
+}
+SLOPE_HINTS = {
+    "sum": "This is the slope of the sum; the loss is a mean over films and findings, so divide by how many there are.",
+    "per film": "This is divided by the number of films only; the loss is a mean over films AND findings.",
+    "sign": "The sign is wrong: where a negative film's logit rises, its loss rises, so its slope is positive.",
+    "plain": "The weights are not used: w+ belongs to y, w- to 1 - y.",
+    "swapped": "The weights are exchanged: w+ belongs to y, w- to 1 - y.",
+    "same": "A positive film has a slope of w+ (q - 1): its loss falls as its logit rises. You give it w+ q.",
+    "twice": "There is a factor q (1 - q) too many. It belongs to the slope of the PROBABILITY; in the slope of the loss "
+    "it has cancelled, and that is why the film that is most wrong teaches most.",
+    "logit": "You use the logit z where the probability q = 1 / (1 + exp(-z)) belongs.",
+    "loss": "This is the loss, not its slope: how fast does it grow with the logit?",
+    "infinite": "At a logit of {z:.0f} the slope is {slope}: exp overflows. scipy.special.expit gives q for any logit.",
+    "one": "There is one number; each film and finding has a slope of its own.",
+    "flat": "A film that is wrong by 1000 logits must have the slope of its full weight, here {slope:.3g} of {right:.3g}.",
+    "not zero": "A film that is right by 1000 logits must have no slope, here {slope:.3g}.",
 }
 
 
@@ -149,3 +165,63 @@ def _check_extremes(loss):
             raise CheckFailed(LOSS_HINTS["infinite"].format(z=z, cost=cost))
         if not same(cost, right):
             raise CheckFailed(LOSS_HINTS["epsilon" if right else "not zero"].format(cost=cost))
+
+
+def check_slope(slope):
+    """`slope(y, logits, positive, negative)` -> how fast the weighted loss grows with each logit: (films, findings)."""
+    y = np.array([[1, 0], [0, 0], [0, 1], [0, 1]])
+    z = np.array([[-1.2, 0.3], [0.4, -2.0], [2.1, 1.1], [-0.7, 0.9]])
+    positive, negative = np.array([0.75, 0.6]), np.array([0.25, 0.4])
+    right = _differences(y, z, positive, negative)
+    with np.errstate(all="ignore"):
+        answer = run(slope, y, z, positive, negative)
+        if np.ndim(answer) == 0:
+            raise CheckFailed(SLOPE_HINTS["one"])
+        otherwise = (
+            "Finite differences give another slope. Raise one logit by h, see by how much the loss grows, and divide by h: "
+            f"for the first film and finding that is {right[0, 0]:.4f}."
+        )
+        if not same(answer, right, tolerance=1e-5):
+            expect(answer, right, _slope_mistakes(y, z, positive, negative), otherwise)
+        _check_far_slopes(slope)
+    print("Right: as finite differences say, and finite for any logit.")
+
+
+def _differences(y, z, positive, negative, h=1e-4):
+    """Slope of the loss along each logit by central differences: (films, findings)."""
+    steps = h * np.eye(z.size).reshape(z.size, *z.shape)
+    rises = [
+        weighted_cross_entropy(y, z + step, positive, negative)
+        - weighted_cross_entropy(y, z - step, positive, negative)
+        for step in steps
+    ]
+    return np.reshape(rises, z.shape) / (2 * h)
+
+
+def _slope_mistakes(y, z, positive, negative):
+    """What known misconceptions answer, with their hints."""
+    q = 1 / (1 + np.exp(-z))
+    each = positive * y * (q - 1) + negative * (1 - y) * q
+    wrong = {
+        "sum": each,
+        "per film": each / len(y),
+        "sign": -each / y.size,
+        "plain": (q - y) / y.size,
+        "swapped": (negative * y * (q - 1) + positive * (1 - y) * q) / y.size,
+        "same": (positive * y + negative * (1 - y)) * q / y.size,
+        "twice": each * q * (1 - q) / y.size,
+        "logit": (positive * y * (z - 1) + negative * (1 - y) * z) / y.size,
+        "loss": (positive * y * np.logaddexp(0, -z) + negative * (1 - y) * np.logaddexp(0, z)) / y.size,
+    }
+    return [(value, SLOPE_HINTS[name]) for name, value in wrong.items()]
+
+
+def _check_far_slopes(slope):
+    """A film that is wrong by 1000 logits has the slope of its full weight, one that is right has none."""
+    half = np.array([0.5])
+    for y, z, right in [(0, 1000.0, 0.5), (1, -1000.0, -0.5), (1, 1000.0, 0), (0, -1000.0, 0)]:
+        far = float(np.ravel(run(slope, np.array([[y]]), np.array([[z]]), half, half))[0])
+        if not np.isfinite(far):
+            raise CheckFailed(SLOPE_HINTS["infinite"].format(z=z, slope=far))
+        if not same(far, right):
+            raise CheckFailed(SLOPE_HINTS["flat" if right else "not zero"].format(slope=far, right=right))

@@ -1,0 +1,65 @@
+"""Bench of the search for copies: recall, false alarms on films of one patient, and the seconds of a large index."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from tests.bench import peer, row, seconds
+from tests.test_near_duplicates import export
+
+EXPORTS = {
+    "re-exported, JPEG quality 60": {"crop": 0, "gain": 0, "shift": 0, "quality": 60},
+    "re-windowed by a fifth": {"crop": 0},
+    "cropped by 1 % and re-windowed": {},
+    "cropped by 2 % and re-windowed": {"crop": 0.02},
+    "cropped by 3 % and re-windowed (beyond its promise)": {"crop": 0.03},
+}
+PATIENTS, SEED = 73, 99  # of 30 films each: more than 30,000 pairs of one patient's films
+
+
+def bench():
+    """Copies and follow-ups of simulated films, and as many hashes as ChestX-ray14 has films."""
+    from util.cohort import load_cohort
+    from util.near_duplicates import close_pairs, near_duplicates
+
+    hashes = np.random.default_rng(0).integers(0, 2**64, (112_120, 4), dtype=np.uint64)
+    taken = seconds(lambda: close_pairs(hashes))
+    row("all pairs of 112,120 hashes of 256 bits: seconds", f"{taken:.1f}", "limit 60 s")
+    faiss = peer("faiss")
+    if faiss:
+        some = np.ascontiguousarray(hashes[:20_000])
+
+        def theirs():
+            index = faiss.IndexBinaryFlat(256)
+            index.add(some.view(np.uint8))
+            return index.range_search(some.view(np.uint8), 61)
+
+        ours = seconds(lambda: close_pairs(some))
+        row("  20,000 of them: times faster than faiss.IndexBinaryFlat", f"{seconds(theirs) / ours:.1f}")
+    cohort = load_cohort("phantom")
+    films = {image: cohort.read(image) for image in cohort.films["Image"].sample(500, random_state=0)}
+    for what, how in EXPORTS.items():
+        rng = np.random.default_rng(1)
+        copies = {f"copy of {image}": export(film, rng, **how) for image, film in films.items()}
+        everything = films | copies
+        found = near_duplicates(SimpleNamespace(read=everything.get), list(everything))
+        pairs = {frozenset(pair) for pair in found[["Image", "Other"]].to_numpy()}
+        right = {frozenset([image, f"copy of {image}"]) for image in films}
+        row(f"copies, {what}: recall", f"{len(pairs & right) / len(right):.3f}", f"{len(right)} copies")
+    follow_ups()
+
+
+def follow_ups():
+    """False alarms on follow-ups: patients of 30 films each, drawn for this."""
+    from util.near_duplicates import near_duplicates
+    from util.phantom.films import draw
+    from util.phantom.studies import sample_studies
+
+    table = sample_studies(40_000, SEED)
+    often = table["PatientId"].value_counts()
+    table = table[table["PatientId"].isin(often.index[often == 30][:PATIENTS])]
+    films = {film["Image"]: draw(film, SEED, 192).pixels for film in table.to_dict("records")}
+    found = near_duplicates(SimpleNamespace(read=films.get), list(films))
+    pairs = int((table["PatientId"].value_counts().to_numpy() * 29 / 2).sum())
+    upper = 3 / pairs if found.empty else np.nan
+    row("false alarms on films of one patient", f"{len(found)}", f"of {pairs:,} pairs; upper limit {upper:.1e}")
