@@ -50,9 +50,13 @@ def test_calibration_never_turns_a_ranking_round_and_leaves_out_labels_that_do_n
 def test_reliability_of_a_calibrated_model_lies_on_the_diagonal():
     rng = np.random.default_rng(0)
     p = rng.random((4000, 14))
-    table = reliability_table((rng.random(p.shape) < p).astype(int), {"own": p, "flat": np.full(p.shape, 0.5)})
+    counts = np.ones(p.shape, bool)
+    counts[:2000, 3] = False
+    y = (rng.random(p.shape) < p).astype(int)
+    y[:2000, 3] = 0  # wrong, and does not count
+    table = reliability_table(y, {"own": p, "flat": np.full(p.shape, 0.5)}, counts)
     own = table[table["model"] == "own"]
-    assert own["labels"].sum() == p.size and len(own) == 10
+    assert own["labels"].sum() == p.size - 2000 and len(own) == 10
     assert np.allclose(own["said"], own["observed"], atol=0.03)
     assert own["said"].is_monotonic_increasing
 

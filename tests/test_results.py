@@ -6,7 +6,7 @@ from PIL import Image
 
 from util.cohort import HOME, load_cohort
 from util.findings import FINDINGS
-from util.results import main, picture, results
+from util.results import finetuned_results, main, picture, results
 
 
 def readme_table(cohort):
@@ -25,6 +25,12 @@ def test_readme_holds_the_measured_results_of_real_films(nih_root):
     assert number.sub("", written) == number.sub("", measured)
     pairs = zip(number.findall(written), number.findall(measured), strict=True)
     assert all(abs(float(a) - float(b)) < 0.0015 for a, b in pairs)
+
+
+def test_readme_holds_the_measured_results_after_fine_tuning(capsys):
+    assert readme_table("fine-tuned") == finetuned_results()
+    assert main(["--finetuned"]) == 0
+    assert capsys.readouterr().out.strip() == finetuned_results()
 
 
 def test_results_print_every_finding_once(monkeypatch, capsys):

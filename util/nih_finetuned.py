@@ -173,7 +173,8 @@ def write_reliability(films, fold_of, scores, own, out):
             rest, here = fold_of != fold, fold_of == fold
             line = calibration(films.labels[rest], scores[model][rest], films.counts[rest], natural=False)
             said[name][here] = scores[model][here] * line["slope"] + line["intercept"]
-    table = reliability_table(films.labels, {name: 1 / (1 + np.exp(-z)) for name, z in said.items()})
+    probabilities = {name: 1 / (1 + np.exp(-z)) for name, z in said.items()}
+    table = reliability_table(films.labels, probabilities, films.counts)
     table.to_csv(out / f"{NAME}_reliability.csv", index=False)
     return calibration(films.labels, scores[NAME], films.counts)
 

@@ -62,8 +62,14 @@ def means(films, fold_of, logits):
         drawn = bootstrap_aucs(y, scores, patients, ROUNDS, seed=fold)
         areas.append([auc(y[:, k], scores[:, k]) for k in range(len(FINDINGS))])
         draws.append(drawn)
-    area, drawn = np.mean(areas, axis=0), np.nanmean(draws, axis=0)
-    return np.concatenate([[area.mean()], area]), np.column_stack([np.nanmean(drawn, axis=1), drawn])
+    area, drawn = np.mean(areas, axis=0), _mean_of_known(np.stack(draws), axis=0)
+    return np.concatenate([[area.mean()], area]), np.column_stack([_mean_of_known(drawn, axis=1), drawn])
+
+
+def _mean_of_known(values, axis):
+    """The mean of what is no NaN (a draw may hold no patient with a rare finding); NaN where there is nothing else."""
+    known = ~np.isnan(values)
+    return np.where(known.any(axis), np.where(known, values, 0).sum(axis) / np.maximum(known.sum(axis), 1), np.nan)
 
 
 def price_table(films, fold_of, results):

@@ -2,6 +2,7 @@
 
 python -m util.results                                             simulated films
 COHORT=nih CXR_ROOT=../shared/nih python -m util.results           real films
+python -m util.results --finetuned                                 nih-finetuned, patients held out
 python -m util.results --picture data/course.png
 """
 
@@ -15,6 +16,7 @@ from util.errors import CourseError
 from util.evaluation import auc_table
 from util.findings import FINDINGS
 from util.scores import cohort_scores
+from util.weights import WEIGHTS
 
 
 def results(cohort):
@@ -37,6 +39,22 @@ def results(cohort):
         lines.append(f"| {finding} | {tables['mined labels'].loc[finding, 'positives']} | {cells} |")
     means = " | ".join(f"{table['auc'].mean():.3f} ({table['auc'].count()} findings)" for table in tables.values())
     return "\n".join([*lines, f"| **mean** | | {means} |"])
+
+
+def finetuned_results():
+    """Markdown table: AUC on real films before and after fine-tuning, of patients held out; see util.nih_finetuned."""
+    table = pd.read_csv(WEIGHTS / "nih-finetuned_auc.csv")
+    table = table[table["part"] == "all"].set_index(["model", "finding"])
+    films = table["films"].iloc[0]
+    lines = [
+        f"| {films:,} real films | positives | AUC, phantom | AUC, nih-finetuned, patients held out |",
+        "|---|---|---|---|",
+    ]
+    for finding in FINDINGS:
+        before, after = (table.loc[(model, finding)] for model in ("phantom", "nih-finetuned"))
+        lines.append(f"| {finding} | {before['positives']:.0f} | {_cell(before)} | {_cell(after)} |")
+    means = [f"{table.loc[model, 'auc'].mean():.3f} (14 findings)" for model in ("phantom", "nih-finetuned")]
+    return "\n".join([*lines, f"| **mean** | | {means[0]} | {means[1]} |"])
 
 
 def _cell(row):
@@ -66,8 +84,12 @@ def main(arguments=None):
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m util.results", description=__doc__.split("\n")[0])
     parser.add_argument("--picture", metavar="FILE", help="write the README's picture instead")
+    parser.add_argument("--finetuned", action="store_true", help="AUCs of nih-finetuned on patients held out")
     options = parser.parse_args(arguments)
     try:
+        if options.finetuned:
+            print(finetuned_results())
+            return 0
         cohort = load_cohort()
         if options.picture:
             picture(cohort, options.picture)

@@ -18,6 +18,7 @@ from util.findings import FINDINGS
 from util.images import Preprocessing, read_film
 
 WEIGHTS = HOME / "data" / "weights"
+REAL = "nih-finetuned"  # the embedded weights that have learned from real films
 TOLERANCE = 1e-3  # of a logit, on the known film
 ENTRIES = ("name", "sha256", "bytes", "origin", "films", "training", "findings", "preprocessing", "output", "licence")
 
@@ -140,18 +141,31 @@ def scope(passport, cohort):
     if cohort.simulated:
         return "These films are simulated, and the model was trained on real ones: scores say nothing about patients."
     if passport["films"] == "simulated":
-        return (
+        sentence = (
             "These films are real, and the model has only ever seen simulated ones: poor scores are to be expected, "
             "and are a finding, not a failure."
         )
+        taught = f" The weights {REAL} learned from most of these films, so nobody may judge them here."
+        return sentence + taught * (passport.get("name") == "phantom" and _mostly_met(cohort))
     sentence = "These films are real, like those the model was trained on."
     return f"{sentence} {contamination(passport, cohort.films['Image'])}"
 
 
 def weights_for(cohort):
-    """Name of the embedded weights that the course takes for a cohort: `phantom`, or for real films `nih-finetuned`."""
-    real = "nih-finetuned"
-    return "phantom" if cohort.simulated or not (WEIGHTS / f"{real}.json").is_file() else real
+    """Name of the embedded weights that the course takes for a cohort: `phantom` for simulated films, else REAL.
+
+    Weights can't be judged on films that they learned from: where most of the real films, or other films of their
+    patients, were in REAL's training data, the course takes `phantom`, which has met no real film, and `scope` says so.
+    """
+    return "phantom" if cohort.simulated or _mostly_met(cohort) else REAL
+
+
+def _mostly_met(cohort):
+    """Whether REAL learned from most of a cohort's films or from their patients."""
+    if not (WEIGHTS / f"{REAL}.json").is_file():
+        return False
+    met = contamination(read_passport(REAL), cohort.films["Image"])
+    return len(met.seen) + len(met.related) > met.films / 2
 
 
 def read_passport(name="phantom", path=None):
