@@ -23,6 +23,7 @@ from util.weights import (
     read_weights,
     save_weights,
     scope,
+    weights_for,
 )
 
 IMAGES = ["00000001_000.png", "00000001_001.png", "00000002_000.png"]
@@ -321,3 +322,27 @@ def test_embedded_weights(pretrained, phantom_cohort):
     prevalence = pretrained.passport["prevalence"]
     assert list(prevalence) == list(FINDINGS)
     assert all(0 < p < 1 for p in prevalence.values())
+
+
+# ---- which weights for which films ----------------------------------------------------------------------------------
+
+
+def test_real_films_get_the_fine_tuned_weights_unless_these_learned_from_most_of_them():
+    trained, real = read_passport("nih-finetuned")["training_films"], "nih-finetuned"
+
+    def mine(names):
+        return SimpleNamespace(simulated=False, films=pd.DataFrame({"Image": names}))
+
+    new = [f"{90_000 + i:08d}_000.png" for i in range(6)]  # there are no such patients
+    assert weights_for(mine(new)) == weights_for(mine([*new[:5], *trained[:5]])) == real
+    assert weights_for(mine([*new[:4], *trained[:5]])) == "phantom"
+    assert weights_for(mine([name.replace("_0", "_9") for name in trained[:5]])) == "phantom"  # the same patients
+    assert weights_for(PHANTOM) == "phantom"
+    sentence = f"The weights {real} learned from most of these films"
+    assert sentence in scope(read_passport("phantom"), mine(trained[:5]))
+    assert sentence not in scope(read_passport("phantom"), mine(new))
+
+
+def test_fine_tuned_weights_load_and_say_where_they_come_from():
+    text = load_pretrained("nih-finetuned").describe()
+    assert "NIH Clinical Center" in text and "Not for clinical use" in text and "224 x 224" in text
