@@ -7,6 +7,8 @@ python -m tests.bench predict    one part, a module of this folder with a functi
 import importlib
 import time
 
+import util  # noqa: F401  imports TensorFlow in silence
+
 
 def row(what, value, peer=""):
     """Print one row of the table."""
