@@ -163,25 +163,25 @@ def _average(mean, model, kept):
             old.lerp_(new, 1 - kept)
 
 
-@torch.no_grad()
 def read_out(arrays, pixels, batch=64):
     """Logits (n, 14) and features (n, 1024) of films uint8 (n, size, size), float32, without TensorFlow."""
-    net = load_arrays(DenseNet(), arrays).to(memory_format=torch.channels_last).eval()
-    parts = []
-    for start in range(0, len(pixels), batch):
-        with torch.autocast("cpu", torch.bfloat16):
-            logits, features, _ = net(to_input(pixels[start : start + batch]))
-        parts.append((logits.float().numpy(), features.float().numpy()))
+    parts = [(logits.float().numpy(), features.float().numpy()) for logits, features, _ in _read(arrays, pixels, batch)]
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-@torch.no_grad()
 def read_maps(arrays, pixels, batch=64):
     """Maps of evidence (n, 14, h, w) in units of the logit: Grad-CAM at the last ReLU (notebook 5), not rectified."""
+    head = arrays["logits/kernel"]
+    return np.concatenate(
+        [np.einsum("nkhw,kc->nchw", maps.float().numpy(), head) for *_, maps in _read(arrays, pixels, batch)]
+    )
+
+
+@torch.no_grad()
+def _read(arrays, pixels, batch):
+    """What the network says of films, batch by batch: logits, features and maps of the last ReLU."""
     net = load_arrays(DenseNet(), arrays).to(memory_format=torch.channels_last).eval()
-    parts = []
     for start in range(0, len(pixels), batch):
         with torch.autocast("cpu", torch.bfloat16):
-            maps = net(to_input(pixels[start : start + batch]))[2]
-        parts.append(torch.einsum("nkhw,ck->nchw", maps.float(), net.logits.weight).numpy())
-    return np.concatenate(parts)
+            answers = net(to_input(pixels[start : start + batch]))
+        yield answers

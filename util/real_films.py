@@ -10,7 +10,8 @@ import pandas as pd
 from util.cohort import load_cohort
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.images import film_shape, resize
+from util.images import resize
+from util.localisation import box_shares
 from util.progress import progress
 
 # Where a finding comes almost only from one source, a network learns the source: its label counts in that source
@@ -57,7 +58,7 @@ def read_real_films(roots, size, leave_out=()):
         ]
         tables.append(films.assign(Folder=number))
         counts.append(learnable(films, root))
-        boxes.append(_shares(cohort.boxes[cohort.boxes["Image"].isin(named)], cohort))
+        boxes.append(box_shares(cohort, named))
     table = pd.concat(tables, ignore_index=True)
     if table["Image"].duplicated().any():
         raise CourseError(f"{table['Image'][table['Image'].duplicated()].iloc[0]} lies in two folders: name one only.")
@@ -79,12 +80,6 @@ def learnable(films, root):
         if len(positives) and positives.iloc[0] > LEAST_SHARE and (source == positives.index[0]).mean() < RARE_SOURCE:
             counts[:, column] = source == positives.index[0]
     return counts
-
-
-def _shares(boxes, cohort):
-    height, width = np.array([film_shape(cohort.paths[image]) for image in boxes["Image"]]).reshape(-1, 2).T
-    x, w, y, h = boxes["x"] / width, boxes["w"] / width, boxes["y"] / height, boxes["h"] / height
-    return boxes.assign(x=x, y=y, w=w, h=h)
 
 
 def folds(table, number, seed=0):
