@@ -1,4 +1,4 @@
-"""Real films in memory: folds by patient, labels that would teach a source, augmentation without mirrors."""
+"""Real films in memory: folds by patient, labels that would teach a source and the places of boxes."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.real_films import augment, folds, learnable, read_real_films
+from util.real_films import folds, learnable, read_real_films
 
 
 def table(films, patients, seed=0):
@@ -51,17 +51,6 @@ def test_without_a_manifest_every_label_counts(tmp_path):
     assert learnable(films, tmp_path).all()
 
 
-def test_augmentation_keeps_shape_and_side_and_seed():
-    film = np.zeros((96, 96), np.uint8)
-    film[:, :30] = 200  # bright on the left, and so it stays
-    for seed in range(20):
-        view = augment(film, np.random.default_rng(seed))
-        assert view.shape == film.shape and view.dtype == np.uint8
-        assert view[:, :40].mean() > view[:, 56:].mean() + 20
-        assert np.array_equal(view, augment(film, np.random.default_rng(seed)))
-    assert not np.array_equal(augment(film, np.random.default_rng(0)), augment(film, np.random.default_rng(1)))
-
-
 def test_folders_are_read_shrunk_and_joined(nih_files, tmp_path):
     nih_files.labels(("00000001_000.png", "Mass"), ("00000002_000.png", "No Finding", 0, 2))
     nih_files.boxes(("00000001_000.png", "Mass", 512, 256, 256, 128))
@@ -71,6 +60,8 @@ def test_folders_are_read_shrunk_and_joined(nih_files, tmp_path):
     assert films.pixels.shape == (2, 32, 32) and films.pixels.dtype == np.uint8
     assert films.labels.sum() == 1 and films.counts.all()
     assert films.boxes[["x", "y", "w", "h"]].to_numpy().tolist() == [[0.5, 0.25, 0.25, 0.125]]
+    assert np.argwhere(films.places(0)).tolist() == [[1, 2, FINDINGS.index("Mass")]]  # of four rows and columns
+    assert films.places(1) is None
     assert list(read_real_films([nih_files.root], 32, ["00000001_000.png"]).table["Image"]) == ["00000002_000.png"]
     with pytest.raises(CourseError, match="lies in two folders"):
         read_real_films([nih_files.root, nih_files.root], 32)

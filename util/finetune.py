@@ -14,13 +14,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from util.real_films import augment
+from util.augment import PLACE, augment
 from util.torch_densenet import DenseNet, load_arrays, to_arrays
 
 MEAN, STD = 120.37, 71.58  # gray levels of the phantom's training films, on which these weights began
 LEAST_PREVALENCE = 0.03  # the weights of a rarer finding's positives grow no further
 MIXUP = 0.3  # both parameters of the beta distribution
 FURTHER = 0.2  # weight of view, sex and age among the losses
+BOXES = 0.1  # weight of where the evidence of a finding lies, on films with boxes
+CELL = 32  # pixels of the film behind a place of the last map
 OLD = 47, 17  # years, mean and SD of the ages in ChestX-ray14
 KEPT = 0.98  # of the running mean of the weights, at each step
 WARM_UP = 60  # steps in which the step size rises
@@ -51,8 +53,8 @@ class Tuned(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, films):
-        logits, features, _ = self.net(films)
-        return logits, self.further(features)
+        logits, features, maps = self.net(films)
+        return logits, self.further(features), maps
 
 
 def learned_prevalence(labels, counts):
@@ -72,7 +74,7 @@ def finetune(films, rows, stage, start=None, seed=0, note=None):
 
     Parameters
     ----------
-    films : util.real_films.RealFilms of stage.size pixels
+    films : util.real_films.RealFilms, of any size
     rows : int array, the training films among them
     stage : Stage
     start : dict of arrays by Keras path, such as a safetensors file holds, or None for random weights
@@ -91,16 +93,21 @@ def finetune(films, rows, stage, start=None, seed=0, note=None):
     share = counts[rows].mean(axis=0)  # a label that counts on half of the films counts twice there
     weights = [torch.tensor(0.5 / p / share, dtype=torch.float32) for p in (prevalence, 1 - prevalence)]
     steps = max(1, stage.views // stage.batch)
-    optimizer, schedule = _optimizer(model, stage, steps)
+    optimizer, schedule = optimizer_of(model, stage, steps)
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(rows) for _ in range(-(-steps * stage.batch // len(rows)))])
-    targets = labels, counts, _further(films.table)
+    targets = labels, counts, further(films.table)
+
+    boxed = {i: places for i in rows if (places := films.places(i)) is not None}
 
     def batch(step):
         chosen = order[step * stage.batch : (step + 1) * stage.batch]
         rng = np.random.default_rng((seed, step))
-        views = to_input(np.stack([augment(films.pixels[i], rng) for i in chosen]))
-        return _mixed(views, *(torch.from_numpy(target[chosen]) for target in targets), share=rng.beta(MIXUP, MIXUP))
+        takes = [augment(films.pixels[i], boxed.get(i), stage.size, rng) for i in chosen]
+        places = _cells([where for _, where in takes])
+        views = to_input(np.stack([take for take, _ in takes]))
+        mixed = _mixed(views, *(torch.from_numpy(target[chosen]) for target in targets), share=rng.beta(MIXUP, MIXUP))
+        return *mixed, places
 
     with ThreadPoolExecutor(1) as pool:
         pending = pool.submit(batch, 0)
@@ -112,13 +119,13 @@ def finetune(films, rows, stage, start=None, seed=0, note=None):
             loss.backward()
             optimizer.step()
             schedule.step()
-            _average(mean, model, min(KEPT, (1 + step) / (10 + step)))
+            average(mean, model, min(KEPT, (1 + step) / (10 + step)))
             if note:
                 note(step + 1, steps, loss.item())
     return to_arrays(mean.net)
 
 
-def _optimizer(model, stage, steps):
+def optimizer_of(model, stage, steps):
     head = [*model.net.logits.parameters(), *model.further.parameters()]
     of_head = {id(parameter) for parameter in head}
     body = [parameter for parameter in model.parameters() if id(parameter) not in of_head]
@@ -133,31 +140,59 @@ def _optimizer(model, stage, steps):
     return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
 
 
-def _further(table):
+def further(table):
     """View (AP), sex (M) and standardised age of each film: float32 (films, 3)."""
     age = (table["Age"].fillna(OLD[0]) - OLD[0]) / OLD[1]
     return np.stack([table["View"] == "AP", table["Sex"] == "M", age], axis=1).astype(np.float32)
 
 
-def _mixed(films, labels, counts, further, share):
+def _mixed(films, labels, counts, answers, share):
     """Each film mixed with another of the batch, and so its labels; a label counts where it counts in both."""
     share = float(max(share, 1 - share))
-    mix = [share * part + (1 - share) * part.flip(0) for part in (films, labels, further)]
+    mix = [share * part + (1 - share) * part.flip(0) for part in (films, labels, answers)]
     return mix[0], mix[1], torch.minimum(counts, counts.flip(0)), mix[2]
 
 
-def _loss(model, films, labels, counts, further, positive, negative):
+def _cells(places):
+    """Where the boxes of a batch lie at the last map: films and findings (pairs,), shares of cells (pairs, h * w), most 1."""
+    film, finding, shares = [], [], []
+    for i, where in enumerate(places):
+        for k in np.flatnonzero(where.any(axis=(0, 1))) if where is not None else ():
+            h, w = (side // (CELL // PLACE) for side in where.shape[:2])
+            share = where[..., k].reshape(h, CELL // PLACE, w, CELL // PLACE).mean(axis=(1, 3), dtype=np.float32)
+            film.append(i)
+            finding.append(k)
+            shares.append(share.ravel() / share.max())
+    return film, finding, torch.from_numpy(np.array(shares))
+
+
+def _off_the_boxes(net, maps, film, finding, shares):
+    """How little of a finding's evidence lies within its boxes: mean of -log of the softmax over the cells in them."""
+    if not film:
+        return torch.zeros(())
+    evidence = torch.einsum("nkhw,nk->nhw", maps[film].float(), net.logits.weight[finding])
+    within = (evidence.flatten(1).softmax(dim=1) * shares).sum(dim=1)
+    return -torch.log(within + 1e-4).mean()
+
+
+def _loss(model, films, labels, counts, truth, places, positive, negative):
     with torch.autocast("cpu", torch.bfloat16):
-        logits, answers = model(films)
+        logits, answers, maps = model(films)
     logits, answers = logits.float(), answers.float()
     of_findings = positive * labels * F.softplus(-logits) + negative * (1 - labels) * F.softplus(logits)
-    of_view_and_sex = F.binary_cross_entropy_with_logits(answers[:, :2], further[:, :2], reduction="none").mean(dim=0)
-    rest = of_view_and_sex.sum() + F.smooth_l1_loss(answers[:, 2], further[:, 2])
-    return (counts * of_findings).mean() + FURTHER * rest
+    rest = FURTHER * further_loss(answers, truth) + BOXES * _off_the_boxes(model.net, maps, *places)
+    return (counts * of_findings).mean() + rest
+
+
+def further_loss(answers, truth):
+    """How far the answers to the further questions are off: both float32 (n, 3), as `further` has them."""
+    of_view_and_sex = F.binary_cross_entropy_with_logits(answers[:, :2], truth[:, :2], reduction="none").mean(dim=0)
+    return of_view_and_sex.sum() + F.smooth_l1_loss(answers[:, 2], truth[:, 2])
 
 
 @torch.no_grad()
-def _average(mean, model, kept):
+def average(mean, model, kept):
+    """Move the running mean of the weights, and of batch norm's statistics, towards the model's, in place."""
     for old, new in zip(mean.state_dict().values(), model.state_dict().values(), strict=True):
         if old.is_floating_point():
             old.lerp_(new, 1 - kept)

@@ -38,7 +38,7 @@ def stages(share=1.0):
     return [Stage(size, round(views * share), rate, 2 * rate) for size, views, rate in STAGES]
 
 
-def trained(by_size, rows, start, file, seed, share=1.0):
+def trained(films, rows, start, file, seed, share=1.0):
     """Weights fine-tuned on the films `rows` through all stages, from `file` where an earlier call has left them."""
     from safetensors.numpy import load_file, save_file
 
@@ -48,20 +48,19 @@ def trained(by_size, rows, start, file, seed, share=1.0):
         for stage in stages(share):
             steps = progress(range(stage.views // stage.batch), f"{file.stem}, {stage.size} pixels")
             bar = iter(steps)
-            start = finetune(by_size[stage.size], rows, stage, start, seed, note=lambda *_, bar=bar: next(bar, None))
+            start = finetune(films, rows, stage, start, seed, note=lambda *_, bar=bar: next(bar, None))
         save_file(start, file.with_suffix(".part"))
         file.with_suffix(".part").replace(file)
     return load_file(file)
 
 
-def held_out(by_size, fold_of, start, out):
+def held_out(films, fold_of, start, out):
     """Logits (films, 14) and features (films, 1024) of each film by the model that has not met its patient."""
     from util.finetune import read_out
 
-    films = by_size[STAGES[-1][0]]
     logits, features = np.zeros((len(fold_of), len(FINDINGS)), np.float32), np.zeros((len(fold_of), 1024), np.float32)
     for fold in range(FOLDS):
-        arrays = trained(by_size, np.flatnonzero(fold_of != fold), start, out / f"fold-{fold}.safetensors", fold)
+        arrays = trained(films, np.flatnonzero(fold_of != fold), start, out / f"fold-{fold}.safetensors", fold)
         rows = fold_of == fold
         logits[rows], features[rows] = read_out(arrays, films.pixels[rows])
     return logits, features
@@ -145,10 +144,9 @@ def make(roots, out, leave_out=()):
     out.mkdir(parents=True, exist_ok=True)
     phantom = load_file(WEIGHTS / "phantom.safetensors")
     own = read_passport("phantom")
-    by_size = {size: read_real_films(roots, size, leave_out) for size in {s for s, *_ in STAGES}}
-    films = by_size[STAGES[-1][0]]
+    films = read_real_films(roots, STAGES[-1][0], leave_out)
     fold_of = folds(films.table, FOLDS)
-    logits, features = held_out(by_size, fold_of, phantom, out)
+    logits, features = held_out(films, fold_of, phantom, out)
     before = read_real_films(roots, own["preprocessing"]["size"], leave_out)
     old_logits, old_features = read_out(phantom, before.pixels)
     scores = {"phantom": old_logits, NAME: logits}
@@ -157,7 +155,7 @@ def make(roots, out, leave_out=()):
     write_shift(films, fold_of, phantom, (old_features, features), out)
     write_pointing(films, fold_of, out)
     everything = np.arange(len(films.table))
-    arrays = trained(by_size, everything, phantom, out / "all.safetensors", FOLDS, share=1.5)
+    arrays = trained(films, everything, phantom, out / "all.safetensors", FOLDS, share=1.5)
     release(arrays, films, line, out, "python -m util.nih_finetuned FOLDER FOLDER")
 
 

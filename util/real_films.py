@@ -1,12 +1,12 @@
-"""Real films with their labels in memory, for fine-tuning: folders read as cohorts, split by patient, augmented."""
+"""Real films with their labels in memory, for fine-tuning: folders read as cohorts, split by patient."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 
+from util.augment import PLACE
 from util.cohort import load_cohort
 from util.errors import CourseError
 from util.findings import FINDINGS
@@ -38,6 +38,22 @@ class RealFilms:
     counts: np.ndarray
     pixels: np.ndarray
     boxes: pd.DataFrame
+
+    def places(self, row):
+        """Where the boxes of film `row` lie, bool (size / 8, size / 8, 14), or None where it has none."""
+        boxes = self.boxes[self.boxes["Image"] == self.table["Image"].iloc[row]] if len(self.boxes) else ()
+        if not len(boxes):
+            return None
+        side = self.pixels.shape[1] // PLACE
+        places = np.zeros((side, side, len(FINDINGS)), bool)
+        for box in boxes.itertuples():
+            middles = (np.arange(side) + 0.5) / side
+            across, down = (
+                np.abs(middles - low - long / 2) <= max(long / 2, 0.5 / side)
+                for low, long in ((box.x, box.w), (box.y, box.h))
+            )
+            places[..., FINDINGS.index(box.finding)] |= down[:, None] & across
+        return places
 
     @property
     def labels(self):
@@ -97,31 +113,3 @@ def folds(table, number, seed=0):
     for k, (_, held_out) in enumerate(splitter.split(strata, strata, table["PatientId"])):
         fold[held_out] = k
     return fold
-
-
-def augment(film, rng, strength=1.0):
-    """Another take of one film, uint8 (h, h): turned, scaled, shifted, stretched, re-windowed, blurred, a part hidden.
-
-    Never mirrored: the side of the heart is information.
-    """
-    size = len(film)
-    centre = (size - 1) / 2
-    move = cv2.getRotationMatrix2D(
-        (centre, centre), rng.normal(0, 6 * strength), np.exp(rng.normal(0, 0.09 * strength))
-    )
-    move[0, :2] *= np.exp(rng.normal(0, 0.05 * strength))
-    move[0, 2] = centre - move[0, :2].sum() * centre
-    move[:, 2] += rng.normal(0, 0.035 * size * strength, 2)
-    film = cv2.warpAffine(film, move, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    film = (film.astype(np.float32) / 255) ** np.float32(np.exp(rng.normal(0, 0.25 * strength)))
-    contrast, mean = np.float32(np.exp(rng.normal(0, 0.2 * strength))), film.mean()
-    film = (film - mean) * contrast + mean + np.float32(rng.normal(0, 0.07 * strength))
-    if rng.random() < 0.3:
-        film = cv2.GaussianBlur(film, (0, 0), rng.uniform(0.3, 1.0))
-    if rng.random() < 0.3:
-        film += rng.standard_normal(film.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.03))
-    if rng.random() < 0.3:
-        h, w = rng.integers(size // 10, size // 4, 2)
-        y, x = rng.integers(0, size - h), rng.integers(0, size - w)
-        film[y : y + h, x : x + w] = rng.uniform(0, 1)
-    return np.clip(film * 255, 0, 255).astype(np.uint8)

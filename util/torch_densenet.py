@@ -41,7 +41,9 @@ class Transition(nn.Module):
         self.bn, self.conv = _batch_norm(channels), nn.Conv2d(channels, channels // 2, 1, bias=False)
 
     def forward(self, maps):
-        return F.avg_pool2d(self.conv(F.relu(self.bn(maps), inplace=True)), 2)
+        """The maps passed on, and those that the transition began with, normalised."""
+        normalised = F.relu(self.bn(maps), inplace=True)
+        return F.avg_pool2d(self.conv(normalised), 2), normalised
 
 
 class DenseNet(nn.Module):
@@ -63,13 +65,25 @@ class DenseNet(nn.Module):
         self.layers, self.bn = nn.ModuleList(layers), _batch_norm(channels)
         self.logits = nn.Linear(channels, len(FINDINGS))
 
-    def forward(self, films):
-        maps = F.max_pool2d(F.relu(self.bn1(self.conv1(films)), inplace=True), 3, stride=2, padding=1)
+    def levels(self, films):
+        """Maps at the end of each dense block, of 4, 8, 16 and 32 pixels of the film, after batch norm and ReLU."""
+        maps, levels = F.max_pool2d(F.relu(self.bn1(self.conv1(films)), inplace=True), 3, stride=2, padding=1), []
         for layer in self.layers:
-            maps = layer(maps)
-        maps = F.relu(self.bn(maps), inplace=True)
+            if isinstance(layer, Transition):
+                maps, normalised = layer(maps)
+                levels.append(normalised)
+            else:
+                maps = layer(maps)
+        return [*levels, F.relu(self.bn(maps), inplace=True)]
+
+    def pooled(self, maps):
+        """Logits and features of the last maps."""
         features = maps.float().mean(dim=(2, 3))
-        return self.logits(features), features, maps
+        return self.logits(features), features
+
+    def forward(self, films):
+        maps = self.levels(films)[-1]
+        return *self.pooled(maps), maps
 
     def stem(self, layers):
         """The first convolution and so many dense layers and transitions, or nothing where `layers` is 0."""

@@ -2,77 +2,54 @@
 
     python -m util.train --out build/train
 
-Any Keras backend does (KERAS_BACKEND=tensorflow, jax or torch). Small films come first, large ones last
-(progressive resizing): most is learned where a film costs least. Besides the findings of the film the network is
-told, through heads that are thrown away at the end, at which places of three of its maps each finding lies, which a
-simulation knows (deep supervision, Lee et al. 2015, arXiv 1409.5185). Work is kept after every round of films; the
-same command resumes.
+Small films come first, large ones last (progressive resizing): most is learned where a film costs least. Besides the
+findings of the film the network is told, through heads that are thrown away at the end, at which places of three of its
+maps each finding lies, which a simulation knows (deep supervision, Lee et al. 2015, arXiv 1409.5185), and view, sex and
+age. Each core trains on its share of every batch. Work is kept after every round of films; the same command resumes.
+Needs PyTorch (pip install torch).
 """
 
 import argparse
 import json
+import os
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pandas as pd
+import torch
+from torch import distributed, nn
+from torch.nn import functional as F
 
+from util.augment import augment
 from util.cohort import PHANTOM, load_cohort
 from util.errors import CourseError
 from util.evaluation import auc
 from util.findings import FINDINGS
+from util.finetune import MEAN, STD, Tuned, average, further, further_loss, read_out, to_input
 from util.images import Preprocessing
-from util.loss import weighted_loss
-from util.model import build_densenet, predict, predict_films
 from util.phantom.disease import true_prevalence
 from util.phantom.shards import open_shards, render_shards
 from util.progress import progress
-from util.torch_speed import sped_up
-from util.weights import Pretrained, read_weights, save_weights
+from util.torch_densenet import to_arrays
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "128:23000,192:4000,320:1000"  # pixels:films seen, in this order
-HELD_OUT = 300  # films of other patients at each size, for the log
-ROUND = 500  # films between two savings
+STAGES = "128:110000,224:18000,320:4000"  # pixels:films seen, in this order
+FILMS = 40_000  # films drawn for all stages but the last, at the largest size among them
+HELD_OUT = 400  # films of other patients, for the log
+ROUND = 5000  # films between two savings
 LEAST_PREVALENCE = 0.2  # many findings on each training film: a short training must meet each of them often
 PREVALENCE = true_prevalence(LEAST_PREVALENCE)
-RATE = 1e-3  # Adam's step size at the start; falls to nothing as a cosine of the pixels seen
+RATE = 1e-3  # AdamW's step size after the warm-up; falls to nothing as a cosine of the pixels seen
+WARM_UP = 0.01  # of the training
+BATCH = 32  # films of a step, over all cores
 LOGITS_WEIGHT = 3.0  # of the loss of the films' findings among those of their places, which are larger by their weights
-MAPS = ("pool3_relu", "pool4_relu", "relu")  # of 8, 16 and 32 pixels: where the places are asked for
+FURTHER = 0.3  # weight of view, sex and age
+CHANNELS = {8: 512, 16: 1024, 32: 1024}  # pixels of the film behind a place, and channels of the map that is asked
 MOST_WEIGHT = 20  # of a place with a finding, where hardly any place has it
-MOMENTUM = 0.9  # of batch norm's running statistics: Keras' 0.99 would lag behind a short training
-
-
-def augment(film, places, rng):
-    """Another take of the same film: turned, scaled, shifted, re-windowed, shaded. Never mirrored: side is information.
-
-    film uint8 (h, h) and places bool (h/8, h/8, 14) -> the same, of the new take.
-    """
-    size = len(film)
-    angle, zoom, shift = rng.normal(0, 4), np.exp(rng.normal(0, 0.08)), rng.normal(0, 0.03, 2)
-    film = cv2.warpAffine(film, _move(size, angle, zoom, shift), (size, size), borderMode=cv2.BORDER_CONSTANT)
-    side = len(places)
-    move = _move(side, angle, zoom, shift)
-    planes = np.array_split(places.astype(np.float32), -(-len(FINDINGS) // 4), axis=-1)  # OpenCV takes four at a time
-    moved = [cv2.warpAffine(np.ascontiguousarray(four), move, (side, side)) for four in planes]
-    film = (film.astype(np.float32) / 255) ** np.exp(rng.normal(0, 0.25))
-    film = (film - film.mean()) * np.exp(rng.normal(0, 0.25)) + film.mean() + rng.normal(0, 0.08)
-    shade = rng.normal(0, 0.04, (3, 3)).astype(np.float32)  # uneven exposure, slow over the film
-    film += cv2.resize(shade, (size, size), interpolation=cv2.INTER_CUBIC)
-    if rng.random() < 0.3:
-        film = cv2.GaussianBlur(film, (0, 0), rng.uniform(0.3, 1.2))
-    film += rng.standard_normal(film.shape, dtype=np.float32) * np.float32(abs(rng.normal(0, 0.015)))
-    return np.clip(film * 255, 0, 255).astype(np.uint8), np.concatenate(moved, axis=-1) > 0.4
-
-
-def _move(size, angle, zoom, shift):
-    """Matrix (2, 3) that turns (degrees) and zooms about the centre of a square map and shifts by parts of its size."""
-    move = cv2.getRotationMatrix2D(((size - 1) / 2, (size - 1) / 2), angle, zoom)
-    move[:, 2] += np.asarray(shift) * size
-    return move
+KEPT = 0.998  # of the running mean of the weights, at each step
 
 
 def coarser(places):
@@ -82,62 +59,55 @@ def coarser(places):
 
 
 def at_maps(places):
-    """Places of 8, 16 and 32 pixels, as the maps named in MAPS have them, each float32."""
+    """Places of 8, 16 and 32 pixels, each float32."""
     levels = [places]
-    while len(levels) < len(MAPS):
+    while len(levels) < len(CHANNELS):
         levels.append(coarser(levels[-1]))
     return tuple(level.astype(np.float32) for level in levels)
 
 
-class Batches(keras.utils.PyDataset):
-    """Augmented films of one round: float32 (n, size, size, 3), findings (n, 14) and places at each of MAPS."""
-
-    def __init__(self, stage, rows, preprocessing, batch_size, seed):
-        super().__init__()
-        self.stage, self.rows, self.preprocessing = stage, rows, preprocessing
-        self.batch_size, self.seed = batch_size, seed
-
-    def __len__(self):
-        return max(1, len(self.rows) // self.batch_size)
-
-    def __getitem__(self, index):
-        rows = self.rows[index * self.batch_size : (index + 1) * self.batch_size]
-        films, places = [], []
-        for row in rows:
-            rng = np.random.default_rng([*self.seed, int(row)])
-            film, where = augment(self.stage.film(row), self.stage.places[row], rng)
-            films.append(self.preprocessing(film))
-            places.append(where)
-        present = (self.stage.truth[rows] > 0).astype(np.float32)
-        return np.stack(films), (present, *at_maps(np.stack(places)))
-
-
-class Stage:
-    """The films of one stage, drawn on first use: training rows, and held-out rows of other patients."""
+class Films:
+    """Films drawn on first use: training rows, and held-out rows of other patients."""
 
     def __init__(self, folder, films, seed, size):
         render_shards(folder, films + HELD_OUT, seed, size, enriched=LEAST_PREVALENCE)
         self.chunks, self.truth, self.mined, self.places = open_shards(folder)
         self.starts = np.cumsum([0, *map(len, self.chunks)])
-        patients = pd.read_csv(folder / "table.csv")["PatientId"]
+        table = pd.read_csv(folder / "table.csv")
+        patients, self.further = table["PatientId"], further(table)
         self.held_out = np.arange(films, len(patients))
         self.training = np.flatnonzero(~patients.isin(patients.iloc[self.held_out]))
 
     def film(self, row):
-        """Pixels of one film, uint8 (size, size), over all chunks as if they were one array."""
+        """Pixels of one film, uint8 (h, h), over all chunks as if they were one array."""
         chunk = int(np.searchsorted(self.starts, row, side="right")) - 1
         return np.asarray(self.chunks[chunk][row - self.starts[chunk]])
 
-    def round(self, number, films, seed):
-        """Rows of `films` training films for one round; all are seen before one is seen again."""
-        order = np.random.default_rng(seed).permutation(len(self.training))
-        return self.training[np.resize(np.roll(order, -number * ROUND), films)]
+    def rows(self, first, number, seed):
+        """Training films number `first` and so on in an order in which all are seen before one is seen again."""
+        turns = range(first // len(self.training), (first + number - 1) // len(self.training) + 1)
+        order = [np.random.default_rng((seed, turn)).permutation(self.training) for turn in turns]
+        start = first - turns[0] * len(self.training)
+        return np.concatenate(order)[start : start + number]
 
     def place_weights(self):
-        """For each of MAPS, weights of places with and without each finding: findings count alike, up to MOST_WEIGHT."""
+        """Weights of places with and without each finding at each map: findings count alike, up to MOST_WEIGHT."""
         some = self.places[self.training[:2000]]
         shares = [level.mean(axis=(0, 1, 2), dtype=np.float64) for level in at_maps(some)]
         return [(np.minimum(0.5 / np.maximum(share, 1e-6), MOST_WEIGHT), 0.5 / (1 - share)) for share in shares]
+
+
+class Student(Tuned):
+    """DenseNet-121 with the heads that are thrown away: places of the findings at three maps; view, sex and age."""
+
+    def __init__(self, start=None):
+        super().__init__(start)
+        self.places = nn.ModuleList(nn.Conv2d(channels, len(FINDINGS), 1) for channels in CHANNELS.values())
+
+    def forward(self, films):
+        levels = self.net.levels(films)[1:]
+        logits, features = self.net.pooled(levels[-1])
+        return logits, self.further(features), [head(level) for head, level in zip(self.places, levels, strict=True)]
 
 
 def plan(stages):
@@ -151,125 +121,176 @@ def plan(stages):
     raise CourseError(f"Stages {stages!r} are not of the form 128:6000,320:250 (pixels, a multiple of 32 : films).")
 
 
-class Training:
-    """The run: films, state on disk, one round after another."""
+@dataclass(frozen=True)
+class Run:
+    """A training: its folder, stages [(pixels, films seen), ...], films drawn, seed, and film size of the release."""
 
-    def __init__(self, out, films, seed, stages, batch_size, start=None):
-        self.out, self.most_films, self.seed = Path(out), films, seed
-        self.stages, self.batch_size, self.log = plan(stages), batch_size, self.out / "log.csv"
-        self.start = start
-        first = self.stage(0)
-        sample = np.stack([first.film(row) for row in first.training[:1000]])
-        self.mean, self.std = round(float(sample.mean()), 2), round(float(sample.std()), 2)
+    out: Path
+    stages: list
+    films: int
+    seed: int
 
-    def stage(self, number):
-        """Films of stage `number`: as many as are seen, at most `most_films`, each stage other patients."""
-        size, seen = self.stages[number]
-        folder = self.out / f"films-{number}-{size}"
-        return Stage(folder, min(seen, self.most_films), 100 * self.seed + number, size)
+    def drawn(self, number):
+        """Films of stage `number`. Those of the last stage are its own; the others share theirs, at the largest size."""
+        own = number == len(self.stages) - 1
+        sizes = [size for size, _ in (self.stages[-1:] if own else self.stages[:-1])]
+        seen = self.stages[-1][1] if own else sum(films for _, films in self.stages[:-1])
+        return Films(self.out / f"films-{max(sizes)}", min(seen, self.films), 100 * self.seed + own, max(sizes))
 
-    def preprocessing(self, size):
-        return Preprocessing(size, self.mean, self.std)
+    def rounds(self):
+        """[(stage, first film, films), ...] of at most ROUND films each."""
+        return [(k, n, min(ROUND, seen - n)) for k, (_, seen) in enumerate(self.stages) for n in range(0, seen, ROUND)]
 
-    def run(self):
-        """Train through all stages, from where an earlier call stopped; return the model to be released."""
-        rounds = [(k, n) for k, (_, seen) in enumerate(self.stages) for n in range(-(-seen // ROUND))]
-        done = self.done([(self.stages[k][0], n) for k, n in rounds])
-        keras.utils.set_random_seed(self.seed)
-        current, model, stage = None, None, None
-        if done or self.start:
-            current = rounds[max(done - 1, 0)][0]
-            stage = self.stage(current)
-            model = self.compiled(current, stage)
-            model.optimizer.build(model.trainable_variables)
-            model.load_weights(self.out / "last.weights.h5" if done else self.start)
-        for number, n in progress(rounds[done:], f"rounds of {ROUND} films"):
+    def rate(self, number, seen):
+        """AdamW's step size when `seen` films of stage `number` have been met."""
+        pixels = np.array([size**2 * films for size, films in self.stages], float)
+        done = (pixels[:number].sum() + self.stages[number][0] ** 2 * seen) / pixels.sum()
+        return RATE * min((done + 1e-4) / WARM_UP, 0.5 * (1 + np.cos(np.pi * done)))
+
+
+class Learner:
+    """One of `world` processes that train the same network, each on its share of every batch."""
+
+    def __init__(self, run, rank=0, world=1):
+        self.run, self.rank, self.world = run, rank, world
+        torch.manual_seed(run.seed)
+        self.model = Student().to(memory_format=torch.channels_last).train()
+        self.mean = Student().to(memory_format=torch.channels_last)
+        self.mean.load_state_dict(self.model.state_dict())
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=0.02)
+        self.log, self.state = [], run.out / "last.pt"
+        if self.state.is_file():
+            self._resume()
+
+    def _resume(self):
+        kept = torch.load(self.state, weights_only=True)  # numbers only: nothing in the file is executed
+        self.log = kept["log"]
+        begun = [(line["size"], line["films"]) for line in self.log]
+        if begun != [(self.run.stages[k][0], films) for k, _, films in self.run.rounds()[: len(begun)]]:
+            raise CourseError(f"{self.run.out} was begun with other stages: choose another folder with --out.")
+        self.model.load_state_dict(kept["model"])
+        self.mean.load_state_dict(kept["mean"])
+        self.optimizer.load_state_dict(kept["optimizer"])
+
+    def learn(self):
+        """All rounds that are left; keeps the state after each."""
+        rounds, current = self.run.rounds()[len(self.log) :], None
+        for number, first, seen in progress(rounds, f"rounds of {ROUND} films") if self.rank == 0 else rounds:
             if number != current:
-                current, stage = number, self.stage(number)
-                model = self.compiled(number, stage, previous=model)
-            self.one_round(model, number, stage, n)
-        plain = build_densenet(FINAL_SIZE)
-        for layer in (layer for layer in plain.layers if layer.weights):
-            layer.set_weights(model.get_layer(layer.name).get_weights())
-        return plain
+                current, films = number, self.run.drawn(number)
+                weights = [[torch.tensor(side, dtype=torch.float32) for side in pair] for pair in films.place_weights()]
+            losses = self.one_round(films, weights, number, first, seen)
+            line = {"size": self.run.stages[number][0], "films": seen} | losses
+            self.log.append(line | {"held_out_auc": self.held_out_auc(films, line["size"]) if self.rank == 0 else None})
+            self._keep()
 
-    def done(self, rounds):
-        """Number of rounds that an earlier call has done, of the [(size, round), ...] to be done."""
-        if not self.log.is_file():
-            return 0
-        logged = pd.read_csv(self.log)[["size", "round"]].to_numpy().tolist()
-        if logged != [list(line) for line in rounds[: len(logged)]]:
-            raise CourseError(f"{self.log} was begun with other stages: choose another folder with --out.")
-        return len(logged)
+    def one_round(self, films, weights, number, first, seen):
+        """Train on one round of films; returns the mean losses of this process."""
+        rows, size = films.rows(first, seen, (self.run.seed, number)), self.run.stages[number][0]
+        total = np.zeros(2 + len(CHANNELS))
+        batches = [rows[start : start + BATCH] for start in range(0, max(len(rows) // BATCH, 1) * BATCH, BATCH)]
+        for step, batch in enumerate(batches):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.run.rate(number, first + step * BATCH)
+            seed = (self.run.seed, number, first + step * BATCH)
+            losses = self._losses(films, weights, batch[self.rank :: self.world], size, seed)
+            self.optimizer.zero_grad(set_to_none=True)
+            (LOGITS_WEIGHT * losses[0] + FURTHER * losses[1] + sum(losses[2:])).backward()
+            self._share_gradients()
+            self.optimizer.step()
+            average(self.mean, self.model, min(KEPT, (1 + step + first) / (10 + step + first)))
+            total += [loss.item() for loss in losses]
+        names = ("logits", "further", *(f"places_{pixels}" for pixels in CHANNELS))
+        return {f"loss_{name}": round(float(value) / len(batches), 5) for name, value in zip(names, total, strict=True)}
 
-    def compiled(self, number, stage, previous=None):
-        """Model of one stage with all heads, compiled, with the weights of the stage before."""
-        plain = build_densenet(self.stages[number][0])
-        for layer in plain.layers:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.momentum = MOMENTUM
-        maps = [plain.get_layer(name).output for name in MAPS]
-        heads = [keras.layers.Dense(len(FINDINGS), name=f"places_{name}", dtype="float32") for name in MAPS]
-        outputs = [plain.output, *(head(level) for head, level in zip(heads, maps, strict=True))]
-        model = sped_up(keras.Model(plain.input, outputs))
-        if previous is not None:
-            model.set_weights(previous.get_weights())
-        losses = [weighted_loss(1 - PREVALENCE, PREVALENCE), *(weighted_loss(*pair) for pair in stage.place_weights())]
-        weights = [LOGITS_WEIGHT, *(1.0 for _ in MAPS)]
-        model.compile(optimizer=keras.optimizers.Adam(), loss=losses, loss_weights=weights)
-        return model
+    def _losses(self, films, weights, rows, size, seed):
+        """Losses of the findings, of view, sex and age, and of the places at each map."""
+        takes = [augment(films.film(i), films.places[i], size, np.random.default_rng((*seed, int(i)))) for i in rows]
+        pixels, places = (np.stack(part) for part in zip(*takes, strict=True))
+        with torch.autocast("cpu", torch.bfloat16):
+            logits, answers, maps = self.model(to_input(pixels))
+        present = torch.from_numpy((films.truth[rows] > 0).astype(np.float32))
+        share = torch.tensor(PREVALENCE, dtype=torch.float32)
+        losses = [weighted(logits, present, 1 - share, share)]
+        losses.append(further_loss(answers.float(), torch.from_numpy(films.further[rows])))
+        for level, truth, pair in zip(maps, at_maps(places), weights, strict=True):
+            losses.append(weighted(level.permute(0, 2, 3, 1), torch.from_numpy(truth), *pair))
+        return losses
 
-    def one_round(self, model, number, stage, n):
-        """Train on one round of films, then save model and optimizer, then the line of the log."""
-        size, seen = self.stages[number]
-        model.optimizer.learning_rate = self.rate(number, n)
-        rows = stage.round(n, min(ROUND, seen - n * ROUND), (self.seed, number))
-        data = Batches(stage, rows, self.preprocessing(size), self.batch_size, (self.seed, number, n))
-        history = model.fit(data, verbose=0, shuffle=False).history
-        line = {"size": size, "round": n, "films": len(rows)}
-        losses = [history["logits_loss"][-1], *(history[f"places_{name}_loss"][-1] for name in MAPS)]
-        line |= {f"loss_{name}": round(value, 5) for name, value in zip(("logits", *MAPS), losses, strict=True)}
-        checked = n % 4 == 3 or (n + 1) * ROUND >= seen
-        line["held_out_auc"] = round(self.held_out_auc(model, stage, size), 4) if checked else ""
-        partial = self.out / "partial.weights.h5"
-        model.save_weights(partial)
-        partial.replace(self.out / "last.weights.h5")
-        pd.DataFrame([line]).to_csv(self.log, mode="a", header=not self.log.is_file(), index=False)
+    def _share_gradients(self):
+        if self.world > 1:
+            gradients = [parameter.grad for parameter in self.model.parameters()]
+            flat = torch.cat([gradient.flatten() for gradient in gradients])
+            distributed.all_reduce(flat)
+            for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+                gradient.copy_(part.view_as(gradient) / self.world)
 
-    def rate(self, number, n):
-        """Adam's step size in round n of stage `number`."""
-        pixels = [size**2 * films for size, films in self.stages]
-        seen = sum(pixels[:number]) + self.stages[number][0] ** 2 * n * ROUND
-        return RATE * 0.5 * (1 + np.cos(np.pi * seen / sum(pixels)))
+    def _keep(self):
+        if self.rank == 0:
+            state = {"model": self.model.state_dict(), "mean": self.mean.state_dict()}
+            state |= {"optimizer": self.optimizer.state_dict(), "log": self.log}
+            torch.save(state, self.state.with_suffix(".part"))
+            self.state.with_suffix(".part").replace(self.state)
+            pd.DataFrame(self.log).to_csv(self.run.out / "log.csv", index=False)
 
-    def held_out_auc(self, model, stage, size):
-        """Mean AUC over findings on the held-out films of the stage, against mined labels."""
-        ready, logits, plain = self.preprocessing(size), [], keras.Model(model.input, model.outputs[0])
-        for start in range(0, len(stage.held_out), self.batch_size):
-            rows = stage.held_out[start : start + self.batch_size]
-            films = np.stack([ready(stage.film(row)) for row in rows])
-            logits.append(predict_films(plain, films, self.batch_size))
-        y, score = stage.mined[stage.held_out], np.concatenate(logits)
-        return float(np.nanmean([auc(y[:, k], score[:, k]) for k in range(len(FINDINGS))]))  # nan: one class only
+    def held_out_auc(self, films, size):
+        """Mean AUC over findings of the mean weights on the held-out films, against mined labels."""
+        pixels = [cv2.resize(films.film(i), (size, size), interpolation=cv2.INTER_AREA) for i in films.held_out]
+        y, score = films.mined[films.held_out], read_out(to_arrays(self.mean.net), np.stack(pixels), BATCH)[0]
+        return round(float(np.nanmean([auc(y[:, k], score[:, k]) for k in range(len(FINDINGS))])), 4)  # nan: one class
 
 
-def release(training, model, name, command):
+def weighted(logits, truth, positive, negative):
+    """The class-weighted cross-entropy of notebook 2, mean over all; the weights are those of the last axis."""
+    logits = logits.float()
+    return (positive * truth * F.softplus(-logits) + negative * (1 - truth) * F.softplus(logits)).mean()
+
+
+def work(rank, world, run):
+    """What one process does: join the others, then train with its share of the cores."""
+    cv2.setNumThreads(1)  # the cores are the network's
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // world))
+    if world > 1:
+        meeting = distributed.FileStore(str(run.out / "meeting"), world)
+        distributed.init_process_group("gloo", store=meeting, rank=rank, world_size=world)
+    Learner(run, rank, world).learn()
+    if world > 1:
+        distributed.destroy_process_group()
+
+
+def train(run, processes):
+    """Train from where an earlier call stopped; returns the released weights, arrays by Keras path."""
+    for number in {0, len(run.stages) - 1}:
+        run.drawn(number)  # here, not in each process
+    (run.out / "meeting").unlink(missing_ok=True)
+    if processes == 1:
+        work(0, 1, run)
+    else:
+        torch.multiprocessing.spawn(work, (processes, run), nprocs=processes)
+    return to_arrays(Learner(run).mean.net)
+
+
+def release(run, arrays, name, command):
     """Write weights, passport and the scores of the embedded cohort beside the log; return the weights' path."""
-    file = training.out / f"{name}.safetensors"
-    sha256 = save_weights(model, file)
+    from util.model import build_densenet, predict
+    from util.weights import Pretrained, read_weights, save_weights
+
     model = build_densenet(FINAL_SIZE)
+    for variable in model.variables:
+        variable.assign(arrays[variable.path])
+    file = run.out / f"{name}.safetensors"
+    sha256 = save_weights(model, file)
     read_weights(model, file)  # what is released is the rounded model
-    preprocessing, cohort = training.preprocessing(FINAL_SIZE), load_cohort("phantom", PHANTOM)
+    preprocessing, cohort = Preprocessing(FINAL_SIZE, MEAN, STD), load_cohort("phantom", PHANTOM)
     image = cohort.split("test")["Image"].iloc[0]
-    seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in training.stages)
-    begun = "; begun with the weights of earlier runs, see the datasheet" if training.start else ""
+    seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in run.stages)
     passport = {
         "name": name,
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "origin": "DenseNet-121 trained by the course on its own simulated films",
         "films": "simulated",
-        "training": f"simulated films with true findings and their places, seen: {seen}{begun}; no real film",
+        "training": f"simulated films with true findings and their places, seen: {seen}; no real film",
         "command": command,
         "findings": list(FINDINGS),
         "preprocessing": asdict(preprocessing),
@@ -280,10 +301,10 @@ def release(training, model, name, command):
     pretrained = Pretrained(model, FINDINGS, preprocessing, passport)
     logits = predict(pretrained, cohort, [image]).iloc[0]
     passport["known_film"] = {"image": image, "logits": [round(float(value), 5) for value in logits]}
-    (training.out / f"{name}.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
+    (run.out / f"{name}.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
     images = pd.concat([cohort.split(split)["Image"] for split in ("valid", "test", "reversed")])
-    predict(pretrained, cohort, images).to_csv(training.out / f"{name}_scores.csv", float_format="%.5f")
-    draw_curve(training.log, training.out / f"{name}_curve.svg")
+    predict(pretrained, cohort, images).to_csv(run.out / f"{name}_scores.csv", float_format="%.5f")
+    draw_curve(run.out / "log.csv", run.out / f"{name}_curve.svg")
     return file
 
 
@@ -294,16 +315,17 @@ def draw_curve(log, file):
     log = pd.read_csv(log)
     seen = log["films"].cumsum()
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    names = ("findings", "places of 8 pixels", "places of 16 pixels", "places of 32 pixels")
-    for column, label, style in zip(log.filter(like="loss_"), names, ("-", "--", "-.", ":"), strict=True):
-        left.plot(seen, log[column] / log[column].iloc[0], style, label=label)
+    names = {"logits": "findings", "further": "view, sex, age"}
+    names |= {f"places_{pixels}": f"places of {pixels} pixels" for pixels in CHANNELS}
+    for (column, label), style in zip(names.items(), ("-", (0, (1, 3)), "--", "-.", ":"), strict=True):
+        loss = log[f"loss_{column}"]
+        left.plot(seen, loss / loss.iloc[0], linestyle=style, label=label)
     left.set(xlabel="Simulated films seen", ylabel="Loss / its first value")
     left.legend(fontsize="small")
-    checked = log["held_out_auc"].notna()
-    right.plot(seen[checked], log["held_out_auc"][checked], "o-")
+    right.plot(seen, log["held_out_auc"], "o-")
     right.set(xlabel="Simulated films seen", ylabel="Mean AUC on held-out films")
     for axes in (left, right):
-        for start in seen[log["size"].diff() > 0]:
+        for start in seen[log["size"].diff().shift(-1) > 0]:
             axes.axvline(start, color="0.7", linewidth=1)
     fig.savefig(file, metadata={"Date": None})  # same log, same picture
     plt.close(fig)
@@ -312,25 +334,24 @@ def draw_curve(log, file):
 def main(arguments=None):
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
     parser = argparse.ArgumentParser(prog="python -m util.train", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", default="build/train", help="folder for films, state, log and result (build/train)")
-    parser.add_argument("--films", type=int, default=7000, help="films to draw for a stage, at most (7000)")
+    parser.add_argument("--out", default="build/train", type=Path, help="folder of the result (build/train)")
+    parser.add_argument("--films", type=int, default=FILMS, help=f"films to draw for a size, at most ({FILMS})")
     parser.add_argument("--stages", default=STAGES, help=f"pixels:films seen, ... ({STAGES})")
-    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--start", help="last.weights.h5 of another run, to go on from")
+    parser.add_argument("--processes", type=int, default=os.cpu_count(), help="that train together (one per core)")
     parser.add_argument("--name", default="phantom", help="name of the weights (phantom)")
     options = parser.parse_args(arguments)
-    cv2.setNumThreads(1)  # the cores are the network's
     try:
-        if plan(options.stages)[-1][0] != FINAL_SIZE:
+        run = Run(options.out, plan(options.stages), options.films, options.seed)
+        if run.stages[-1][0] != FINAL_SIZE:
             raise CourseError(f"The last stage must be at {FINAL_SIZE} pixels, the size of the released model.")
-        training = Training(options.out, options.films, options.seed, options.stages, options.batch_size, options.start)
+        if not 1 <= options.processes <= BATCH:
+            raise CourseError(f"{options.processes} processes cannot share a batch: give a number from 1 to {BATCH}.")
         command = (
-            f"KERAS_BACKEND={keras.config.backend()} python -m util.train --films {options.films} "
-            f"--stages {options.stages} --batch-size {options.batch_size} --seed {options.seed}"
-            + (f" --start {Path(options.start).name}" if options.start else "")
+            f"python -m util.train --films {options.films} --stages {options.stages} --seed {options.seed} "
+            f"--processes {options.processes}"
         )
-        file = release(training, training.run(), options.name, command)
+        file = release(run, train(run, options.processes), options.name, command)
     except CourseError as error:
         print(error, file=sys.stderr)
         return 2

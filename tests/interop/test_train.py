@@ -1,0 +1,313 @@
+"""Training on simulated films: stages, films held out, and a run that may be interrupted anywhere between two rounds."""
+
+import json
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
+
+from util import train  # noqa: E402
+from util.augment import augment  # noqa: E402
+from util.errors import CourseError  # noqa: E402
+from util.findings import FINDINGS  # noqa: E402
+from util.finetune import further, to_input  # noqa: E402
+from util.train import Films, Learner, Run, main, plan, release  # noqa: E402
+from util.weights import check_known_film, load_pretrained  # noqa: E402
+
+SIZE, STAGES = 64, "32:16,64:4"
+
+
+# ---- stages -----------------------------------------------------------------------------------------------------
+
+
+def test_plan():
+    assert plan("128:12000,320:1500") == [(128, 12000), (320, 1500)]
+    assert plan("32:1") == [(32, 1)]
+    assert plan(train.STAGES)[-1][0] == train.FINAL_SIZE
+
+
+@pytest.mark.parametrize("stages", ["", "128", "a:b", "100:5", "128:0", "-32:5", "0:5", "128:5:6", "128:5,", "128:1.5"])
+def test_plan_refuses_other_forms(stages):
+    with pytest.raises(CourseError, match=r"not of the form .* \(pixels, a multiple of 32 : films\)"):
+        plan(stages)
+
+
+def test_mistakes_cost_no_film(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "render_shards", None)  # drawing thousands of films comes after all checks
+    assert main(["--out", str(tmp_path), "--stages", "64:500"]) == 2
+    assert "The last stage must be at 320 pixels" in capsys.readouterr().err
+    assert main(["--out", str(tmp_path), "--stages", "big"]) == 2
+    assert "'big'" in capsys.readouterr().err
+    assert main(["--out", str(tmp_path), "--processes", "0"]) == 2
+    assert "0 processes cannot share a batch" in capsys.readouterr().err
+
+
+def test_places_of_coarser_maps():
+    places = np.zeros((1, 4, 8, len(FINDINGS)), bool)
+    places[0, 1, 6, 2] = True
+    fine, middle, coarse = train.at_maps(places)
+    np.testing.assert_array_equal(fine, places)
+    assert np.argwhere(middle).tolist() == [[0, 0, 3, 2]]
+    assert np.argwhere(coarse).tolist() == [[0, 0, 1, 2]]
+    assert middle.shape[1:3] == (2, 4)
+    assert coarse.shape[1:3] == (1, 2)
+    assert {level.dtype for level in (fine, middle, coarse)} == {np.dtype(np.float32)}
+
+
+# ---- films ------------------------------------------------------------------------------------------------------
+
+
+def shards(out, n, seed, size, enriched):
+    """In place of `render_shards`: three chunks of noise that is brighter with the first finding, places and all."""
+    rng = np.random.default_rng(seed)
+    mined = rng.integers(0, 2, (n, len(FINDINGS)), dtype=np.uint8)
+    films = rng.integers(0, 100, (n, size, size)) + 100 * mined[:, :1, None]
+    places = rng.random((n, size // 8, size // 8, len(FINDINGS))) < 0.02
+    out.mkdir(parents=True, exist_ok=True)
+    for number, rows in enumerate(np.array_split(np.arange(n), 3)):
+        np.save(out / f"films-{number:04d}.npy", films[rows].astype(np.uint8))
+        np.save(out / f"places-{number:04d}.npy", places[rows])
+    np.save(out / "mined.npy", mined)
+    np.save(out / "truth.npy", mined.astype(np.float32))
+    who = {
+        "PatientId": np.arange(n) // 3,
+        "View": rng.choice(["PA", "AP"], n),
+        "Sex": "F",
+        "Age": rng.integers(9, 90, n),
+    }
+    pd.DataFrame(who).to_csv(out / "table.csv", index=False)
+    (out / "recipe.json").write_text("{}")
+
+
+@contextmanager
+def smaller():
+    """Everything about training small: rounds of eight films of at most 64 pixels, in batches of four."""
+    with pytest.MonkeyPatch.context() as patch:
+        small = {"FINAL_SIZE": SIZE, "ROUND": 8, "HELD_OUT": 7, "BATCH": 4, "render_shards": shards}
+        for name, value in small.items():
+            patch.setattr(train, name, value)
+        yield
+
+
+@pytest.fixture
+def small():
+    with smaller():
+        yield
+
+
+@pytest.fixture
+def films(small, tmp_path):
+    return Films(tmp_path / "films", 20, 1, SIZE)
+
+
+def test_films_of_other_patients_are_held_out(films, tmp_path):
+    patients = pd.read_csv(tmp_path / "films" / "table.csv")["PatientId"]
+    assert list(films.held_out) == list(range(20, 27))
+    assert patients[19] == patients[20]  # so this patient's earlier films must not be trained on
+    assert not set(patients[films.training]) & set(patients[films.held_out])
+    assert set(patients[films.training]) | set(patients[films.held_out]) == set(patients)
+
+
+def test_films_over_chunks_are_one_array(films):
+    whole = np.concatenate(films.chunks)
+    assert len(films.chunks) == 3
+    for row in range(27):
+        np.testing.assert_array_equal(films.film(row), whole[row])
+
+
+def test_every_film_is_seen_before_one_is_seen_again(films):
+    n = len(films.training)
+    seen = np.concatenate([films.rows(first, 8, (3, 0)) for first in range(0, 40, 8)])
+    assert set(seen[:n]) == set(films.training)
+    assert set(seen[n : 2 * n]) == set(films.training)
+    assert list(seen[:n]) != list(seen[n : 2 * n])
+    np.testing.assert_array_equal(seen[:5], films.rows(0, 5, (3, 0)))  # the last round of a stage may be shorter
+    assert list(seen[:8]) != list(films.rows(0, 8, (3, 1)))
+
+
+def test_place_weights_balance_each_finding_at_each_map(films):
+    weights = films.place_weights()
+    maps = train.at_maps(films.places[films.training])
+    assert len(weights) == len(maps) == len(train.CHANNELS)
+    for (positive, negative), level in zip(weights, maps, strict=True):
+        share = level.mean(axis=(0, 1, 2), dtype=float)
+        np.testing.assert_allclose(positive, np.minimum(0.5 / share, train.MOST_WEIGHT))
+        np.testing.assert_allclose(negative * (1 - share), 0.5)
+    assert weights[-1][0].max() < train.MOST_WEIGHT  # the coarsest are balanced in full
+    films.places[..., 3] = False
+    films.places[films.training[0], 0, 0, 3] = True  # one place in a thousand
+    assert films.place_weights()[0][0][3] == train.MOST_WEIGHT
+
+
+# ---- a run ------------------------------------------------------------------------------------------------------
+
+
+def tiny(out, stages=STAGES):
+    """A run of three rounds of at most eight films."""
+    return Run(out, plan(stages), 40, 3)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """(run, its weights), without interruption."""
+    with smaller():
+        run = tiny(tmp_path_factory.mktemp("run"))
+        return run, train.train(run, 1)
+
+
+@pytest.fixture
+def finished(run, small):
+    """The same, where everything is still small."""
+    return run
+
+
+LOSSES = [f"loss_{name}" for name in ("logits", "further", "places_8", "places_16", "places_32")]
+
+
+def test_log(finished):
+    log = pd.read_csv(finished[0].out / "log.csv")
+    assert list(log) == ["size", "films", *LOSSES, "held_out_auc"]
+    assert log[["size", "films"]].values.tolist() == [[32, 8], [32, 8], [64, 4]]
+    assert (log[LOSSES] > 0).all(axis=None)
+    assert log["held_out_auc"].between(0, 1).all()
+
+
+def test_losses_are_of_the_films_their_findings_places_and_answers(films, tmp_path):
+    """Against the network asked by hand, in float32 throughout."""
+    learner, rows, weights = Learner(tiny(tmp_path)), films.training[[7, 2]], films.place_weights()
+    learner.model.eval()
+    tensors = [[torch.tensor(side, dtype=torch.float32) for side in pair] for pair in weights]
+    with torch.no_grad():
+        losses = learner._losses(films, tensors, rows, SIZE, (1, 0, 0))
+        takes = [augment(films.film(i), films.places[i], SIZE, np.random.default_rng((1, 0, 0, i))) for i in rows]
+        logits, answers, maps = learner.model(to_input(np.stack([take for take, _ in takes])))
+
+    def by_hand(z, y, positive, negative):
+        z = np.asarray(z, float)
+        return np.mean(positive * y * np.logaddexp(0, -z) + negative * (1 - y) * np.logaddexp(0, z))
+
+    present = films.mined[rows].astype(float)
+    assert losses[0].item() == pytest.approx(by_hand(logits, present, 1 - train.PREVALENCE, train.PREVALENCE), abs=0.02)
+    truth, answers = further(pd.read_csv(tmp_path / "films" / "table.csv"))[rows], np.asarray(answers, float)
+    off = np.abs(answers[:, 2] - truth[:, 2])
+    age = np.where(off < 1, off**2 / 2, off - 0.5).mean()
+    assert losses[1].item() == pytest.approx(
+        sum(by_hand(answers[:, k], truth[:, k], 1, 1) for k in (0, 1)) + age, abs=0.02
+    )
+    for loss, level, where, pair in zip(
+        losses[2:], maps, train.at_maps(np.stack([w for _, w in takes])), weights, strict=True
+    ):
+        assert loss.item() == pytest.approx(by_hand(level.permute(0, 2, 3, 1), where, *pair), rel=0.02, abs=0.02)
+
+
+def test_two_processes_learn_from_the_mean_of_their_gradients(films, tmp_path, monkeypatch):
+    learner = Learner(tiny(tmp_path), rank=0, world=2)
+    for parameter in learner.model.parameters():
+        parameter.grad = torch.full_like(parameter, 3.0)
+    monkeypatch.setattr(train.distributed, "all_reduce", lambda flat: flat.add_(1.0))  # the other process has 1
+    learner._share_gradients()
+    assert all((parameter.grad == 2).all() for parameter in learner.model.parameters())
+
+
+def test_two_processes_train_one_network(small, tmp_path, monkeypatch):
+    """Threads stand in for processes: each meets its half of every batch."""
+    met = []
+    monkeypatch.setattr(train.torch.multiprocessing, "spawn", lambda work, given, nprocs: met.append((given, nprocs)))
+    run = tiny(tmp_path)
+    run.out.mkdir(exist_ok=True)
+    train.train(run, 2)
+    assert met == [((2, run), 2)]
+    rows = np.arange(4)
+    halves = [rows[rank::2] for rank in (0, 1)]
+    assert sorted(np.concatenate(halves)) == list(rows)
+
+
+def test_an_interrupted_run_resumes_to_the_same_model(finished, tmp_path, monkeypatch):
+    plain, calls = Learner.one_round, []
+
+    def stop_in_the_second(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return plain(self, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "one_round", stop_in_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(tiny(tmp_path), 1)
+    assert len(pd.read_csv(tmp_path / "log.csv")) == 1
+    resumed = train.train(tiny(tmp_path), 1)
+    run, arrays = finished
+    assert all(np.allclose(resumed[name], arrays[name], atol=1e-6) for name in arrays)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "log.csv"), pd.read_csv(run.out / "log.csv"), atol=1e-4)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
+    run, arrays = finished
+    monkeypatch.setattr(Learner, "one_round", None)
+    again = train.train(tiny(run.out), 1)
+    assert all(np.array_equal(again[name], arrays[name]) for name in arrays)
+
+
+@pytest.mark.parametrize("stages", ["64:24", "32:8,64:4", "32:12,64:4"])
+def test_other_stages_in_the_same_folder_are_refused(finished, stages):
+    with pytest.raises(CourseError, match=r"was begun with other stages: choose another folder"):
+        Learner(tiny(finished[0].out, stages))
+
+
+def test_held_out_auc_compares_mined_labels_of_held_out_films(films, tmp_path, monkeypatch):
+    labels = films.mined[films.held_out].astype(float)
+    monkeypatch.setattr(train, "read_out", lambda arrays, pixels, batch: (labels, None))
+    assert Learner(tiny(tmp_path)).held_out_auc(films, 32) == 1
+
+
+def test_the_step_size_rises_and_falls_with_the_pixels_seen(tmp_path):
+    run = tiny(tmp_path)
+    rates = [run.rate(*at) for at in ((0, 0), (0, 8), (1, 0), (1, 4))]
+    done = np.array([8 * 32**2, 16 * 32**2, 16 * 32**2 + 4 * 64**2]) / (16 * 32**2 + 4 * 64**2)
+    np.testing.assert_allclose(rates[1:], train.RATE * (1 + np.cos(np.pi * done)) / 2, atol=1e-12)
+    assert rates[0] == pytest.approx(train.RATE * 0.01)
+
+
+def test_the_last_stage_has_films_of_its_own(small, tmp_path):
+    run = tiny(tmp_path, "32:16,64:8,96:4")
+    first, second, last = (run.drawn(number) for number in range(3))
+    assert [films.chunks[0].shape[1] for films in (first, second, last)] == [64, 64, 96]
+    assert [len(films.mined) for films in (first, last)] == [24 + 7, 4 + 7]
+    np.testing.assert_array_equal(first.mined, second.mined)
+
+
+# ---- the release ------------------------------------------------------------------------------------------------
+
+
+def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monkeypatch):
+    run, arrays = finished
+    few = pd.concat([phantom_cohort.split(split).head(2) for split in ("train", "valid", "test")], ignore_index=True)
+    apart = replace(phantom_cohort.reversed, films=phantom_cohort.split("reversed").head(1))
+    monkeypatch.setattr(train, "load_cohort", lambda *_: replace(phantom_cohort, films=few, reversed=apart))
+    file = release(run, arrays, "tiny", "python -m util.train --seed 3")
+    loaded = load_pretrained(path=file)
+    passport = json.loads(file.with_suffix(".json").read_text())
+    assert check_known_film(loaded) < 1e-5
+    assert loaded.findings == FINDINGS
+    assert loaded.preprocessing.size == SIZE
+    assert passport["command"] == "python -m util.train --seed 3"
+    assert passport["films"] == "simulated"
+    assert "seen: 16 of 32 x 32 pixels, 4 of 64 x 64 pixels; no real film" in passport["training"]
+    assert passport["prevalence"] == dict(zip(FINDINGS, train.PREVALENCE.round(4), strict=True))
+    assert "has only ever seen simulated" in loaded.describe(replace(phantom_cohort, name="nih"))
+    scores = pd.read_csv(file.with_name("tiny_scores.csv"), index_col="Image")
+    assert list(scores.index) == [*few["Image"][2:], *apart.films["Image"]]  # of validation, test and reversed
+    assert list(scores) == list(FINDINGS)
+    assert (file.parent / "tiny_curve.svg").read_text(encoding="utf-8").count("<svg") == 1
+    known = passport["known_film"]
+    assert known["image"] == few["Image"][4]
+    np.testing.assert_allclose(scores.loc[known["image"]], known["logits"], atol=2e-5)
+    kernel = loaded.model.get_layer("conv1_conv").kernel.numpy()
+    np.testing.assert_allclose(kernel, arrays["conv1_conv/kernel"], atol=1e-3)
+    assert (kernel != arrays["conv1_conv/kernel"]).any()  # what is released is rounded
