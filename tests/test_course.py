@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from tests.test_notebooks import NAMES
 from util import course, pages
 from util.cohort import HOME
 from util.course import NOTEBOOKS, Result, main, notebooks, run_notebook, table
@@ -204,14 +205,7 @@ def test_index_of_real_films_says_so(tmp_path):
 
 
 def test_the_real_course_has_six_titled_notebooks():
-    assert [path.stem for path in notebooks()] == [
-        "01_explore_and_leaks",
-        "02_weighted_loss",
-        "03_predict",
-        "04_roc_evaluation",
-        "05_gradcam",
-        "06_price_of_a_real_film",
-    ]
+    assert [path.stem for path in notebooks()] == NAMES
     for number, path in enumerate(notebooks(), start=1):
         title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]
         assert re.fullmatch(rf"# {number}\. \S.*\?", title)

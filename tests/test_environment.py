@@ -169,7 +169,7 @@ def run_python(code, **options):
 
 def test_util_without_tensorflow():
     # Notebooks 1 and 4 need no TensorFlow: only these modules may import it, or Keras.
-    network = {"util.model", "util.gradcam", "util.train", "util.torch_speed", "util.keras_loss", "util.setup_cell"}
+    network = {"util.model", "util.gradcam", "util.train", "util.keras_loss", "util.setup_cell"}
     network |= {"util.finetune", "util.torch_densenet"}  # PyTorch, for making weights only
     paths = [path.relative_to(HOME).with_suffix("") for path in sorted(HOME.glob("util/**/*.py"))]
     modules = [".".join(path.parts).removesuffix(".__init__") for path in paths]

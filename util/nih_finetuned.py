@@ -156,7 +156,12 @@ def make(roots, out, leave_out=()):
     write_pointing(films, fold_of, out)
     everything = np.arange(len(films.table))
     arrays = trained(films, everything, phantom, out / "all.safetensors", FOLDS, share=1.5)
-    release(arrays, films, line, out, "python -m util.nih_finetuned FOLDER FOLDER")
+    command = [
+        "python -m util.nih_finetuned",
+        *("FOLDER" for _ in roots),
+        *(["--leave-out", *leave_out] if leave_out else []),
+    ]
+    release(arrays, films, line, out, " ".join(command))
 
 
 def write_reliability(films, fold_of, scores, own, out):

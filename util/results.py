@@ -22,7 +22,8 @@ from util.weights import WEIGHTS
 def results(cohort):
     """Markdown table: finding, positives, AUC with interval by patient, against mined labels and, where known, truth.
 
-    Of simulated films it counts the test split; of real ones all, for the embedded model has met none of them.
+    Of simulated films it counts the test split; of real ones all, by the weights that have met none or hardly any of
+    them (`util.weights.weights_for`).
     """
     splits = ("test",) if cohort.simulated else SPLITS
     test = pd.concat([cohort.split(split) for split in splits], ignore_index=True)

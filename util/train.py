@@ -145,7 +145,7 @@ class Run:
         """AdamW's step size when `seen` films of stage `number` have been met."""
         pixels = np.array([size**2 * films for size, films in self.stages], float)
         done = (pixels[:number].sum() + self.stages[number][0] ** 2 * seen) / pixels.sum()
-        return RATE * min((done + 1e-4) / WARM_UP, 0.5 * (1 + np.cos(np.pi * done)))
+        return RATE * float(min((done + 1e-4) / WARM_UP, 0.5 * (1 + np.cos(np.pi * done))))
 
 
 class Learner:

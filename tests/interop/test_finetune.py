@@ -6,8 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
+from util import finetune as finetune_module  # noqa: E402
 from util.findings import FINDINGS  # noqa: E402
-from util.finetune import Stage, Tuned, _loss, finetune, learned_prevalence, read_maps, read_out  # noqa: E402
+from util.finetune import Stage, Tuned, _cells, _loss, _off_the_boxes, finetune, learned_prevalence, read_maps, read_out  # noqa: E402
 from util.real_films import RealFilms  # noqa: E402
 from util.torch_densenet import DenseNet, load_arrays, to_arrays  # noqa: E402
 from util.weights import WEIGHTS  # noqa: E402
@@ -27,11 +28,14 @@ def films(n=24, size=64):
     labels[:, 0] = np.arange(n) % 2
     labels[:, 1:] = rng.random((n, 13)) < 0.3
     pixels = rng.integers(0, 60, (n, size, size)).astype(np.uint8)
-    pixels[labels[:, 0] == 1, 20:44, 20:44] = 220
+    pixels[labels[:, 0] == 1, 4:28, 4:28] = 220
     table = pd.DataFrame(labels, columns=list(FINDINGS)).assign(
-        PatientId=np.arange(n) // 2, Age=50.0, Sex="F", View="PA"
+        Image=[f"{i}.png" for i in range(n)], PatientId=np.arange(n) // 2, Age=50.0, Sex="F", View="PA"
     )
-    return RealFilms(table, np.ones((n, 14), bool), pixels, pd.DataFrame())
+    boxes = pd.DataFrame({"Image": ["1.png", "3.png"], "finding": FINDINGS[0]}).assign(
+        x=4 / 64, y=4 / 64, w=24 / 64, h=24 / 64
+    )
+    return RealFilms(table, np.ones((n, 14), bool), pixels, boxes)
 
 
 def test_arrays_come_back_as_they_went_in(arrays):
@@ -86,15 +90,51 @@ def test_a_label_that_does_not_count_moves_nothing(arrays):
     model, batch = Tuned(arrays).eval(), torch.zeros((2, 3, 64, 64))
     counts = torch.ones((2, 14))
     counts[0, 3] = 0
-    ones, further = torch.ones(14), torch.zeros((2, 3))
+    ones, further, no_box = torch.ones(14), torch.zeros((2, 3)), ([], [], torch.zeros((0, 4)))
     labels = torch.zeros((2, 14))
     changed = labels.clone()
     changed[0, 3] = 1
     with torch.no_grad():
-        losses = [_loss(model, batch, y, counts, further, ones, ones).item() for y in (labels, changed)]
+        losses = [_loss(model, batch, y, counts, further, no_box, ones, ones).item() for y in (labels, changed)]
         changed[1, 3] = 1
-        losses.append(_loss(model, batch, changed, counts, further, ones, ones).item())
+        losses.append(_loss(model, batch, changed, counts, further, no_box, ones, ones).item())
     assert losses[0] == losses[1] != losses[2]
+
+
+def test_places_of_boxes_at_the_last_map():
+    places = np.zeros((8, 12, 14), bool)
+    places[1:3, 4:8, 5] = True  # two rows of eight pixels of the second cell of two rows of three
+    film, finding, shares = _cells([None, places, np.zeros_like(places)])
+    assert (film, finding) == ([1], [5])
+    np.testing.assert_allclose(shares, [[0, 1, 0, 0, 0, 0]])
+    places[3, 8, 5] = places[5, 4:8, 2] = True
+    film, finding, shares = _cells([places])
+    assert (film, finding) == ([0, 0], [2, 5])
+    np.testing.assert_allclose(shares, [[0, 0, 0, 0, 1, 0], [0, 1, 1 / 8, 0, 0, 0]])
+
+
+def test_loss_of_boxes_is_the_evidence_outside_them():
+    net, maps = DenseNet(), torch.zeros((2, 1024, 1, 4))
+    with torch.no_grad():
+        net.logits.weight.zero_()
+        net.logits.weight[5, 7] = 1.0
+        maps[1, 7, 0] = torch.tensor([0.0, np.log(3), 0.0, 0.0])  # of the evidence half lies in the second cell
+    shares = torch.tensor([[0.0, 1, 0, 0]])
+    assert _off_the_boxes(net, maps, [1], [5], shares).item() == pytest.approx(np.log(2), abs=1e-3)
+    assert _off_the_boxes(net, maps, [0], [5], shares).item() == pytest.approx(np.log(4), abs=1e-3)
+    assert _off_the_boxes(net, maps, [], [], torch.zeros((0, 4))).item() == 0
+
+
+def test_boxes_draw_the_evidence_into_them(arrays):
+    data, rows, inside = films(), np.arange(24), []
+    for weight in (0.0, 1.0):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(finetune_module, "BOXES", weight)
+            tuned = finetune(data, rows, Stage(64, 96, batch=8), arrays, seed=1)
+        maps = read_maps(tuned, data.pixels[[1, 3]])[:, 0]
+        soft = np.exp(maps - maps.max(axis=(1, 2), keepdims=True))
+        inside.append((soft[:, 0, 0] / soft.sum(axis=(1, 2))).mean())
+    assert inside[1] > inside[0] + 0.03  # of a quarter at chance
 
 
 def test_prevalence_is_that_of_the_labels_that_count():
