@@ -26,8 +26,8 @@ from util.weights import WEIGHTS, read_passport, save_weights
 
 NAME, FOLDS = "nih-finetuned", 3
 STAGES = (
-    (160, 11_000, 1e-3),
-    (224, 3_600, 4e-4),
+    (128, 20_000, 1e-3),
+    (224, 5_000, 4e-4),
 )  # pixels, views, step size; the model of all films sees half as many more
 SHOWN = 300  # films of each kind in the picture of the features
 
