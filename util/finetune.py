@@ -2,7 +2,8 @@
 
 The recipe is for few films: the class-weighted loss of notebook 2 with findings that count alike, strong augmentation
 without mirroring, mixup (Zhang et al. 2018, arXiv 1710.09412), view, sex and age as further questions (they come with
-every label table and cost no film), small films first, and a running mean of the weights (Polyak and Juditsky 1992).
+every label table and cost no film), boxes where there are some, small films first, and a running mean of the weights
+(Polyak and Juditsky 1992).
 """
 
 import copy
@@ -93,7 +94,7 @@ def finetune(films, rows, stage, start=None, seed=0, note=None):
     share = counts[rows].mean(axis=0)  # a label that counts on half of the films counts twice there
     weights = [torch.tensor(0.5 / p / share, dtype=torch.float32) for p in (prevalence, 1 - prevalence)]
     steps = max(1, stage.views // stage.batch)
-    optimizer, schedule = optimizer_of(model, stage, steps)
+    optimizer, schedule = _optimizer(model, stage, steps)
     rng = np.random.default_rng(seed)
     order = np.concatenate([rng.permutation(rows) for _ in range(-(-steps * stage.batch // len(rows)))])
     targets = labels, counts, further(films.table)
@@ -125,7 +126,7 @@ def finetune(films, rows, stage, start=None, seed=0, note=None):
     return to_arrays(mean.net)
 
 
-def optimizer_of(model, stage, steps):
+def _optimizer(model, stage, steps):
     head = [*model.net.logits.parameters(), *model.further.parameters()]
     of_head = {id(parameter) for parameter in head}
     body = [parameter for parameter in model.parameters() if id(parameter) not in of_head]
