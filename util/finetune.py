@@ -180,9 +180,14 @@ def _loss(model, films, labels, counts, truth, places, positive, negative):
     with torch.autocast("cpu", torch.bfloat16):
         logits, answers, maps = model(films)
     logits, answers = logits.float(), answers.float()
-    of_findings = positive * labels * F.softplus(-logits) + negative * (1 - labels) * F.softplus(logits)
+    of_findings = weighted(logits, labels, positive, negative)
     rest = FURTHER * further_loss(answers, truth) + BOXES * _off_the_boxes(model.net, maps, *places)
     return (counts * of_findings).mean() + rest
+
+
+def weighted(logits, labels, positive, negative):
+    """The class-weighted cross-entropy of notebook 2, term by term; the weights are those of the last axis."""
+    return positive * labels * F.softplus(-logits) + negative * (1 - labels) * F.softplus(logits)
 
 
 def further_loss(answers, truth):

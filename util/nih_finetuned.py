@@ -22,13 +22,11 @@ from util.findings import FINDINGS
 from util.images import Preprocessing, read_film, resize
 from util.progress import progress
 from util.real_films import folds, read_real_films
-from util.weights import WEIGHTS, read_passport, save_weights
+from util.weights import WEIGHTS, read_passport, release_arrays
 
 NAME, FOLDS = "nih-finetuned", 3
-STAGES = (
-    (128, 20_000, 1e-3),
-    (224, 5_000, 4e-4),
-)  # pixels, views, step size; the model of all films sees half as many more
+# Pixels, views, step size; the model of all films sees half as many views more.
+STAGES = ((128, 20_000, 1e-3), (224, 5_000, 4e-4))
 SHOWN = 300  # films of each kind in the picture of the features
 
 
@@ -82,16 +80,11 @@ def write_pointing(films, fold_of, out):
 def release(arrays, films, line, out, command):
     """Write weights and passport of the released model."""
     from util.finetune import MEAN, STD, learned_prevalence
-    from util.model import build_densenet, predict_films
-    from util.weights import read_weights
+    from util.model import predict_films
 
     size = STAGES[-1][0]
-    model = build_densenet(size)
-    for variable in model.variables:
-        variable.assign(arrays[variable.path])
-    file = out / f"{NAME}.safetensors"
-    sha256, preprocessing = save_weights(model, file), Preprocessing(size, MEAN, STD)
-    read_weights(model, file)  # what is released is the rounded model
+    file, preprocessing = out / f"{NAME}.safetensors", Preprocessing(size, MEAN, STD)
+    model, sha256 = release_arrays(arrays, size, file)
     image = read_passport("phantom")["known_film"]["image"]
     known = predict_films(model, preprocessing(read_film(PHANTOM / "films" / image))[None])[0]
     prevalence = learned_prevalence(films.labels, films.counts)

@@ -16,10 +16,8 @@ from util.progress import progress
 
 # Where a finding comes almost only from one source, a network learns the source: its label counts in that source
 # (against that source's own other films) and in folders without such a source, and is left out elsewhere.
-LEAST_SHARE, RARE_SOURCE = (
-    0.8,
-    0.5,
-)  # a finding whose positives come to this share from one source of at most half the films
+# That is a finding whose positives come to LEAST_SHARE from one source of at most RARE_SOURCE of the films.
+LEAST_SHARE, RARE_SOURCE = 0.8, 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,10 +85,6 @@ class DenseNet(nn.Module):
         maps = self.levels(films)[-1]
         return *self.pooled(maps), maps
 
-    def stem(self, layers):
-        """The first convolution and so many dense layers and transitions, or nothing where `layers` is 0."""
-        return [self.conv1, self.bn1, *self.layers[:layers]] if layers else []
-
     def keras_modules(self):
         """Pairs of (name of the Keras layer, module), in no order of importance."""
         pairs = [("conv1_conv", self.conv1), ("conv1_bn", self.bn1), ("bn", self.bn), ("logits", self.logits)]

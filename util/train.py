@@ -10,6 +10,7 @@ Needs PyTorch (pip install torch).
 """
 
 import argparse
+import copy
 import json
 import os
 import sys
@@ -21,14 +22,13 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import distributed, nn
-from torch.nn import functional as F
 
 from util.augment import augment
 from util.cohort import PHANTOM, load_cohort
 from util.errors import CourseError
 from util.evaluation import auc
 from util.findings import FINDINGS
-from util.finetune import MEAN, STD, Tuned, average, further, further_loss, read_out, to_input
+from util.finetune import MEAN, STD, Tuned, average, further, further_loss, read_out, to_input, weighted
 from util.images import Preprocessing
 from util.phantom.disease import true_prevalence
 from util.phantom.shards import open_shards, render_shards
@@ -100,8 +100,8 @@ class Films:
 class Student(Tuned):
     """DenseNet-121 with the heads that are thrown away: places of the findings at three maps; view, sex and age."""
 
-    def __init__(self, start=None):
-        super().__init__(start)
+    def __init__(self):
+        super().__init__(None)
         self.places = nn.ModuleList(nn.Conv2d(channels, len(FINDINGS), 1) for channels in CHANNELS.values())
 
     def forward(self, films):
@@ -155,8 +155,7 @@ class Learner:
         self.run, self.rank, self.world = run, rank, world
         torch.manual_seed(run.seed)
         self.model = Student().to(memory_format=torch.channels_last).train()
-        self.mean = Student().to(memory_format=torch.channels_last)
-        self.mean.load_state_dict(self.model.state_dict())
+        self.mean = copy.deepcopy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=0.02)
         self.log, self.state = [], run.out / "last.pt"
         if self.state.is_file():
@@ -211,10 +210,10 @@ class Learner:
             logits, answers, maps = self.model(to_input(pixels))
         present = torch.from_numpy((films.truth[rows] > 0).astype(np.float32))
         share = torch.tensor(PREVALENCE, dtype=torch.float32)
-        losses = [weighted(logits, present, 1 - share, share)]
+        losses = [weighted(logits.float(), present, 1 - share, share).mean()]
         losses.append(further_loss(answers.float(), torch.from_numpy(films.further[rows])))
         for level, truth, pair in zip(maps, at_maps(places), weights, strict=True):
-            losses.append(weighted(level.permute(0, 2, 3, 1), torch.from_numpy(truth), *pair))
+            losses.append(weighted(level.permute(0, 2, 3, 1).float(), torch.from_numpy(truth), *pair).mean())
         return losses
 
     def _share_gradients(self):
@@ -238,12 +237,6 @@ class Learner:
         pixels = [cv2.resize(films.film(i), (size, size), interpolation=cv2.INTER_AREA) for i in films.held_out]
         y, score = films.mined[films.held_out], read_out(to_arrays(self.mean.net), np.stack(pixels), BATCH)[0]
         return round(float(np.nanmean([auc(y[:, k], score[:, k]) for k in range(len(FINDINGS))])), 4)  # nan: one class
-
-
-def weighted(logits, truth, positive, negative):
-    """The class-weighted cross-entropy of notebook 2, mean over all; the weights are those of the last axis."""
-    logits = logits.float()
-    return (positive * truth * F.softplus(-logits) + negative * (1 - truth) * F.softplus(logits)).mean()
 
 
 def work(rank, world, run):
@@ -272,15 +265,11 @@ def train(run, processes):
 
 def release(run, arrays, name, command):
     """Write weights, passport and the scores of the embedded cohort beside the log; return the weights' path."""
-    from util.model import build_densenet, predict
-    from util.weights import Pretrained, read_weights, save_weights
+    from util.model import predict
+    from util.weights import Pretrained, release_arrays
 
-    model = build_densenet(FINAL_SIZE)
-    for variable in model.variables:
-        variable.assign(arrays[variable.path])
     file = run.out / f"{name}.safetensors"
-    sha256 = save_weights(model, file)
-    read_weights(model, file)  # what is released is the rounded model
+    model, sha256 = release_arrays(arrays, FINAL_SIZE, file)
     preprocessing, cohort = Preprocessing(FINAL_SIZE, MEAN, STD), load_cohort("phantom", PHANTOM)
     image = cohort.split("test")["Image"].iloc[0]
     seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in run.stages)

@@ -262,6 +262,19 @@ def save_weights(model, file):
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
+def release_arrays(arrays, size, file):
+    """Write weights, arrays by path, as `save_weights` does; return the network for films of size x size pixels with
+    what was written, rounded as it is, and the file's SHA-256."""
+    from util.model import build_densenet
+
+    model = build_densenet(size)
+    for variable in model.variables:
+        variable.assign(arrays[variable.path])
+    sha256 = save_weights(model, file)
+    read_weights(model, file)
+    return model, sha256
+
+
 def read_weights(model, file, sha256=None):
     """Put the weights of a safetensors file into a model of the same architecture; all checks come first."""
     from safetensors import SafetensorError

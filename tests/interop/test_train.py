@@ -214,16 +214,22 @@ def test_two_processes_learn_from_the_mean_of_their_gradients(films, tmp_path, m
 
 
 def test_two_processes_train_one_network(small, tmp_path, monkeypatch):
-    """Threads stand in for processes: each meets its half of every batch."""
+    """Two processes are asked for, and of each batch every film is met by exactly one of them."""
     met = []
     monkeypatch.setattr(train.torch.multiprocessing, "spawn", lambda work, given, nprocs: met.append((given, nprocs)))
     run = tiny(tmp_path)
     run.out.mkdir(exist_ok=True)
     train.train(run, 2)
     assert met == [((2, run), 2)]
-    rows = np.arange(4)
-    halves = [rows[rank::2] for rank in (0, 1)]
-    assert sorted(np.concatenate(halves)) == list(rows)
+    films, seen = run.drawn(0), []
+    for rank in (0, 1):
+        learner = Learner(run, rank, 2)
+        nothing = [next(learner.model.parameters()).sum() * 0 for _ in range(2 + len(train.CHANNELS))]
+        monkeypatch.setattr(learner, "_share_gradients", lambda: None)
+        monkeypatch.setattr(learner, "_losses", lambda films, weights, rows, *_, out=nothing: seen.append(rows) or out)
+        learner.one_round(films, None, 0, 0, 4)
+    assert [len(rows) for rows in seen] == [2, 2]
+    assert sorted(np.concatenate(seen)) == sorted(films.rows(0, 4, (run.seed, 0)))
 
 
 def test_an_interrupted_run_resumes_to_the_same_model(finished, tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from util.augment import PLACE
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.phantom import films
@@ -15,7 +16,6 @@ from util.phantom.cohort import GENERATOR_VERSION, check_film_arguments, root_se
 from util.phantom.studies import MINED, sample_studies
 
 CHUNK = 500  # films per file
-PLACE = 8  # pixels of the film behind one place, as behind one of DenseNet-121's maps after its second block
 
 
 def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1.0):
