@@ -11,7 +11,7 @@ from util.cohort import load_cohort
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import resize
-from util.localisation import box_shares
+from util.localisation import box_mask, box_shares
 from util.progress import progress
 
 # Where a finding comes almost only from one source, a network learns the source: its label counts in that source
@@ -44,13 +44,11 @@ class RealFilms:
             return None
         side = self.pixels.shape[1] // PLACE
         places = np.zeros((side, side, len(FINDINGS)), bool)
-        for box in boxes.itertuples():
-            middles = (np.arange(side) + 0.5) / side
-            across, down = (
-                np.abs(middles - low - long / 2) <= max(long / 2, 0.5 / side)
-                for low, long in ((box.x, box.w), (box.y, box.h))
-            )
-            places[..., FINDINGS.index(box.finding)] |= down[:, None] & across
+        for finding, mine in boxes.groupby("finding"):
+            corner, extent = mine[["x", "y"]].to_numpy(), mine[["w", "h"]].to_numpy()
+            wide = np.maximum(extent, 1 / side)  # a box holds at least one place
+            mask = box_mask(np.hstack([corner + (extent - wide) / 2, wide]) * side, (side, side))
+            places[..., FINDINGS.index(finding)] = mask
         return places
 
     @property
