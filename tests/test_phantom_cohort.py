@@ -17,7 +17,7 @@ from util.findings import FINDINGS
 from util.phantom import __main__ as command
 from util.phantom import cohort, disease, films, masks, shards
 from util.phantom.render import Film
-from util.phantom.studies import MINED, SEVERITY_A, SEVERITY_B, sample_studies
+from util.phantom.studies import MINED, SEVERITY, sample_studies
 
 F = list(FINDINGS)
 DEVICES = ["Portable", "ChestTube"]
@@ -179,7 +179,7 @@ def test_acute_findings_come_and_go(natural, finding):
 def test_severities_are_zero_or_in_range(natural):
     values = natural[F].to_numpy()
     assert ((values == 0) | ((values >= 0.02) & (values <= 1))).all()
-    law = beta(SEVERITY_A, SEVERITY_B)
+    law = beta(*SEVERITY)
     for share in (0.1, 0.25, 0.5, 0.75, 0.9):
         assert np.quantile(values[values > 0], share) == pytest.approx(law.ppf(share), abs=0.02)
     mild, gross = (values[values > 0] < 0.3).mean(), (values[values > 0] > 0.7).mean()

@@ -12,7 +12,7 @@ BEND = 0.012  # SD of the shifts, shares of the film, at 4 x 4 points between wh
 
 
 def augment(film, places, size, rng):
-    """Turned, scaled, shifted, bent, re-windowed, shaded, sharpened or blurred, in part hidden.
+    """Turned, scaled, shifted, bent, re-windowed, shaded, sharpened or blurred, in part hidden, crossed by wires.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def _another_look(film, rng):
     film = film ** np.float32(np.exp(rng.normal(0, 0.3)))
     mean = film.mean()
     film = (film - mean) * np.float32(np.exp(rng.normal(0, 0.22))) + mean + np.float32(rng.normal(0, 0.07))
-    shade = rng.normal(0, 0.04, (3, 3)).astype(np.float32)  # uneven exposure, slow over the film
+    knots = rng.integers(3, 7)
+    shade = rng.normal(0, 0.07, (knots, knots)).astype(np.float32)  # uneven exposure, slow over the film
     film += cv2.resize(shade, (size, size), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.4:  # a detector's software sharpens or flattens what is local
         film += np.float32(rng.uniform(-0.4, 0.8)) * (
@@ -73,7 +74,23 @@ def _another_look(film, rng):
     if rng.random() < 0.5:
         film += rng.standard_normal(film.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.04))
     if rng.random() < 0.2:
+        film = film + _wires(size, rng)
+    if rng.random() < 0.3:  # so does equalising, in one to eight parts a side
+        equalise = cv2.createCLAHE(rng.uniform(0.5, 4), (int(rng.integers(1, 9)),) * 2)
+        film = equalise.apply((np.clip(film, 0, 1) * 255).astype(np.uint8)).astype(np.float32) / 255
+    if rng.random() < 0.2:
         h, w = rng.integers(size // 12, size // 5, 2)
         y, x = rng.integers(0, size - h), rng.integers(0, size - w)
         film[y : y + h, x : x + w] = rng.uniform(0, 1)
     return film
+
+
+def _wires(size, rng):
+    """One to seven lines in slow curves across a film, float32 (size, size): what lies on a patient, light or dark."""
+    canvas = np.zeros((2 * size, 2 * size), np.float32)
+    along = np.linspace(0, 1, 24)[:, None]
+    for _ in range(rng.integers(1, 8)):
+        a, b, c, d = rng.uniform(-0.1, 1.1, (4, 2)) * 2 * size
+        line = (1 - along) ** 3 * a + 3 * (1 - along) ** 2 * along * b + 3 * (1 - along) * along**2 * c + along**3 * d
+        cv2.polylines(canvas, [line.astype(np.int32)], False, rng.uniform(-0.1, 0.35), int(rng.integers(1, 4)))
+    return cv2.GaussianBlur(cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA), (0, 0), 0.5)

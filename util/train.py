@@ -36,11 +36,11 @@ from util.progress import progress
 from util.torch_densenet import to_arrays
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "128:110000,224:18000,320:4000"  # pixels:films seen, in this order
+STAGES = "128:130000,224:20000,320:4000"  # pixels:films seen, in this order
 FILMS = 40_000  # films drawn for all stages but the last, at the largest size among them
 HELD_OUT = 400  # films of other patients, for the log
 ROUND = 5000  # films between two savings
-LEAST_PREVALENCE = 0.2  # many findings on each training film: a short training must meet each of them often
+LEAST_PREVALENCE = 0.1  # a short training must meet each finding often, yet real films rarely show four at once
 PREVALENCE = true_prevalence(LEAST_PREVALENCE)
 RATE = 1e-3  # AdamW's step size after the warm-up; falls to nothing as a cosine of the pixels seen
 WARM_UP = 0.01  # of the training
@@ -70,7 +70,7 @@ class Films:
     """Films drawn on first use: training rows, and held-out rows of other patients."""
 
     def __init__(self, folder, films, seed, size):
-        render_shards(folder, films + HELD_OUT, seed, size, enriched=LEAST_PREVALENCE)
+        render_shards(folder, films + HELD_OUT, seed, size, enriched=LEAST_PREVALENCE, subtle=True)
         self.chunks, self.truth, self.mined, self.places = open_shards(folder)
         self.starts = np.cumsum([0, *map(len, self.chunks)])
         table = pd.read_csv(folder / "table.csv")

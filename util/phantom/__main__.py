@@ -25,11 +25,16 @@ def main(arguments=None):
     parser.add_argument("--workers", type=int, help="processes (one per core)")
     parser.add_argument("--natural", action="store_true", help="prevalences of ChestX-ray14, nothing enriched")
     parser.add_argument("--shards", action="store_true", help="uncompressed chunks for training; resumes")
+    parser.add_argument(
+        "--subtle", action="store_true", help="with --shards: findings hardly show, for real films' sake"
+    )
     options = parser.parse_args(arguments)
+    if options.subtle and not options.shards:
+        parser.error("--subtle is for films to train on: add --shards")
     rest = {"size": options.size, "workers": options.workers, "enriched": not options.natural}
     try:
         if options.shards:
-            render_shards(options.out, options.n, options.seed, **rest)
+            render_shards(options.out, options.n, options.seed, subtle=options.subtle, **rest)
         else:
             write_cohort(options.out, split_sizes(options.n), options.seed, **rest)
     except (CourseError, OSError) as error:

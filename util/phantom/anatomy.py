@@ -180,7 +180,7 @@ def trunk(a, taken, camera):
         (1.15, (w * 0.86, 5.5), (w * 0.98 + a.wall * 0.4, 13.5), 5.2, 3.2),
     )
     for factor, *limb in limbs:
-        thick = smooth_max(thick, factor * capsule(ax, y, *limb))
+        thick = smooth_max(thick, factor * taken.shoulders * capsule(ax, y, *limb))
     thick = np.maximum(thick - 0.25, 0) * (1 - 0.15 * bell(x - camera.at(a.spine), 2.6) * (y > -2))
     square = np.square(np.square((ax - 5.8) / 4.5))
     thick = thick + 3.6 * np.exp(-square - np.square((y - 1.7) / 2.3)) * (thick > 3)

@@ -15,6 +15,7 @@ from util.phantom.nuisance import make_acquisition
 from util.phantom.render import Film, render
 from util.progress import progress
 
+SUBTLE = {"Shoulders": "shoulders", "WallAir": "wall_air"}  # columns of `subtle_studies`, fields of Acquisition
 BATCH = 16  # films that a process draws at a time, and the rest of the last patient's
 
 
@@ -31,6 +32,7 @@ def draw(row, seed, size):
         row["View"],
         portable=row["Portable"],
         chest_tube=row["ChestTube"],
+        **{name: row[column] for column, name in SUBTLE.items() if column in row},
     )
     severities = {finding: row[finding] for finding in FINDINGS if row[finding] > 0}
     episodes = {finding: row[f"{finding}_episode"] for finding in severities}

@@ -1,4 +1,4 @@
-"""Findings of pleura, heart and diaphragm. Each painter changes the chest's maps and returns the finding's mask (bool)."""
+"""Findings of pleura, heart, diaphragm and chest wall. Each painter changes the chest's maps and returns the finding's mask (bool)."""
 
 import numpy as np
 
@@ -98,3 +98,28 @@ def hernia(chest, lesion):
         chest.air += np.float32(1.4 * radius * (0.25 + 0.55 * s)) * root(1 - 1.35 * d) * sigmoid(level - chest.y, 0.06)
     chest.extra += np.float32(0.2 + 0.4 * s) * bell((np.sqrt(d) - 1) * radius, 0.12)
     return d < 1
+
+
+def wall_air(chest):
+    """Subcutaneous emphysema: streaks of air along the side of the chest, fanning through the pectoral muscle, in the neck.
+
+    Not one of the 14 findings, but reports call it emphysema, and so do labels mined from them.
+    """
+    body, taken, camera = chest.anatomy, chest.acquisition, chest.camera
+    rng = np.random.default_rng([20, taken.seed, taken.patient, taken.follow_up])
+    sides = (-1, 1) if rng.random() < 0.5 else (int(rng.choice([-1, 1])),)
+    streaks, n = camera.canvas(), int(rng.uniform(40, 400))
+    for side in sides:
+        x, y, kind = rng.uniform(size=(3, n))
+        place = [kind < 0.4, kind < 0.85]  # muscle, flank, else neck
+        y = np.select(place, [11 * y, body.height * y - 5 * (1 - y)], 10 * y - 9)
+        flank = body.border(np.maximum(y, 0.3 * body.height)) - 0.3 + 3.5 * x
+        x = side * np.select(place, [3 + (body.half_width - 1) * x, flank], 12 * x - 6)
+        fan = np.arctan2(y - 3, x - side * (body.half_width + 4))  # from the armpit to the breast bone
+        angle = np.where(place[0], fan, np.pi / 2) + rng.normal(0, 0.25, n)
+        along = rng.uniform(0.6, 3.5, n)[:, None] * np.array([-0.5, -0.15, 0.2, 0.5])
+        paths = np.stack([x[:, None] + np.cos(angle)[:, None] * along, y[:, None] + np.sin(angle)[:, None] * along], -1)
+        paths += rng.normal(0, 0.12, paths.shape)
+        camera.draw_each(streaks, paths, 0.3, rng.uniform(60, 255, n))
+    outside = chest.in_body * (1 - 0.7 * np.clip(chest.lung0 / 8, 0, 1))
+    chest.air += camera.soften(streaks, 0.08) * np.float32(rng.uniform(0.8, 2.5)) * outside

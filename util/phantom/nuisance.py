@@ -34,6 +34,8 @@ class Acquisition:
     dy: float
     arms: float  # 0 at the side .. 1 turned out
     scapula: float  # how far the shoulder blades are drawn off the lungs
+    shoulders: float  # thickness of shoulders and arms, 1 as released
+    wall_air: bool  # subcutaneous emphysema, never in the released cohort
     dose: float  # relative to a good film
     scatter: float
     look: str  # family of the look-up table
@@ -73,7 +75,15 @@ def make_acquisition(seed, patient, follow_up, view, **overrides):
     if unknown:
         raise CourseError(f"An acquisition has no field {unknown[0]!r}; see util.phantom.nuisance.Acquisition.")
     rng = np.random.default_rng([11, seed, patient, follow_up])
-    drawn = {"seed": seed, "patient": patient, "follow_up": follow_up, "view": view, "grain": 0}
+    drawn = {
+        "seed": seed,
+        "patient": patient,
+        "follow_up": follow_up,
+        "view": view,
+        "grain": 0,
+        "shoulders": 1.0,
+        "wall_air": False,
+    }
     drawn |= _pose(rng, view == "AP", np.random.default_rng([12, seed, patient]).normal(0, 0.07))
     drawn |= _look(rng, view == "AP") | _objects(rng, view == "AP")
     return Acquisition(**(drawn | overrides))

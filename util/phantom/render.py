@@ -13,7 +13,7 @@ from util.errors import CourseError
 from util.phantom.chest import Chest, make_camera, resting_shape
 from util.phantom.detector import expose, look_up, process
 from util.phantom.findings import PAINTERS, deform, make_lesions
-from util.phantom.findings_pleural import silhouette
+from util.phantom.findings_pleural import silhouette, wall_air
 from util.phantom.nuisance import VIEWS, draw_devices, print_on
 from util.phantom.projection import bell, sigmoid
 
@@ -55,6 +55,8 @@ def render(anatomy, acquisition, severities, seed, size=320, episodes=None):
     chest = Chest(anatomy, acquisition, make_camera(anatomy, acquisition, int(size)), shape)
     masks = {lesion.finding: PAINTERS[lesion.finding](chest, lesion) for lesion in lesions}
     _mimics(chest)
+    if acquisition.wall_air:
+        wall_air(chest)
     sides = [lesion.side for lesion in lesions if lesion.finding in ("Pneumothorax", "Effusion")]
     noise = np.random.default_rng([13, seed, acquisition.patient, acquisition.follow_up, acquisition.grain])
     wander = chest.camera.wander(np.random.default_rng([19, anatomy.seed, anatomy.patient]))

@@ -14,25 +14,29 @@ from util.findings import FINDINGS
 from util.phantom import films
 from util.phantom.cohort import GENERATOR_VERSION, check_film_arguments, root_seed, write_json
 from util.phantom.studies import MINED, sample_studies
+from util.phantom.subtle import subtle_studies
 
 CHUNK = 500  # films per file
 
 
-def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1.0):
+def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1.0, subtle=False):
     """Draw ``n`` films for training into the folder ``out``; call again with the same arguments to resume.
 
     Writes films-0000.npy, films-0001.npy, ... (uint8, (500, size, size), the last one shorter), with each
     places-0000.npy, ... (bool (500, size/8, size/8, 14): which places of the film, eight pixels wide, a finding
     touches), truth.npy (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)),
-    table.csv and recipe.json. No patient is one of an embedded cohort (``cohort.root_seed``). Raises CourseError
+    table.csv and recipe.json. With ``subtle`` many findings hardly show and some do not (``util.phantom.subtle``); they
+    stay in truth.npy, but no place has what is not drawn. No patient is one of an embedded cohort (``cohort.root_seed``). Raises CourseError
     when ``out`` holds another recipe or its disk is too full.
     """
     check_film_arguments(size)
     root = root_seed(seed, "shards")
-    table = sample_studies(n, root, enriched, confounding)
+    table = drawn = sample_studies(n, root, enriched, confounding)
+    if subtle:
+        table, drawn = subtle_studies(n, root, enriched, confounding)
     out = Path(out)
     _claim(out, {"generator_version": GENERATOR_VERSION, "n": n, "seed": seed, "size": size,
-                 "enriched": enriched, "confounding": confounding})  # fmt: skip
+                 "enriched": enriched, "confounding": confounding, "subtle": subtle})  # fmt: skip
     table.to_csv(out / "table.csv", index=False)
     np.save(out / "truth.npy", table[list(FINDINGS)].to_numpy(np.float32))
     np.save(out / "mined.npy", table[MINED].to_numpy(np.uint8))
@@ -40,9 +44,9 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
     missing = [start for start in range(0, n, CHUNK) if not _chunk_path(out, start).exists()]
     if not missing:
         return
-    todo = table[np.isin(np.arange(n) // CHUNK * CHUNK, missing)]
+    todo = drawn[np.isin(np.arange(n) // CHUNK * CHUNK, missing)]
     _check_space(out, len(todo), size)
-    drawn = films.for_each_row(work, todo, "Drawing films", workers)
+    films_drawn = films.for_each_row(work, todo, "Drawing films", workers)
     for start in missing:
         path = _chunk_path(out, start)
         part = path.with_suffix(".part")
@@ -50,12 +54,12 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
         chunk = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
         places = np.zeros((len(chunk), size // PLACE, size // PLACE, len(FINDINGS)), bool)
         for i in range(len(chunk)):
-            chunk[i], places[i] = next(drawn)
+            chunk[i], places[i] = next(films_drawn)
         chunk.flush()
         del chunk
         np.save(out / path.name.replace("films", "places"), places)
         os.replace(part, path)
-    next(drawn, None)  # closes the progress bar and the processes
+    next(films_drawn, None)  # closes the progress bar and the processes
 
 
 def open_shards(out):

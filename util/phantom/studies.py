@@ -19,7 +19,7 @@ TAIL, SCALE, MOST_FILMS = 1.6, 1.44, 30
 PERSISTENCE = 0.5  # lag-one correlation of the day's part of the latent severity
 DRIFT = 0.15  # share of a chronic finding's severity that drifts from film to film
 # Severity where a finding is present is Beta(2, 1.2): mean .62, a twentieth below .2, an eighth above .9.
-SEVERITY_A, SEVERITY_B = 2.0, 1.2
+SEVERITY = 2.0, 1.2
 CARRIED_FORWARD = 0.7  # share of a chronic finding's label error that belongs to the patient
 MALE_SHARE = 0.56  # 63,340 of 112,120 films
 AGEING = 0.1  # years between follow-ups, on average
@@ -35,7 +35,7 @@ EPISODES = [f"{finding}_episode" for finding in FINDINGS]
 MINED = [f"{finding}_mined" for finding in FINDINGS]
 
 
-def sample_studies(n_films, seed, enriched=False, confounding=1.0):
+def sample_studies(n_films, seed, enriched=False, confounding=1.0, severity=SEVERITY):
     """Draw the table of ``n_films`` simulated films.
 
     Parameters
@@ -45,6 +45,7 @@ def sample_studies(n_films, seed, enriched=False, confounding=1.0):
     enriched : bool, raise the rare findings (``disease.ENRICHED_PREVALENCE``); or a number, the least prevalence
     confounding : float in [-1, 1], how view and chest tubes go with the findings: 1 as in ChestX-ray14,
         0 not at all, -1 reversed
+    severity : the two parameters of the Beta distribution of a finding's severity where it is present
 
     Returns
     -------
@@ -65,7 +66,7 @@ def sample_studies(n_films, seed, enriched=False, confounding=1.0):
     who, follow_up, latent, wander = _follow(patient, counts, day_factor, rng)
 
     limits = disease.thresholds(enriched)
-    severity = _severities(latent[:, : disease.VIEW], wander, limits[: disease.VIEW])
+    severity = _severities(latent[:, : disease.VIEW], wander, limits[: disease.VIEW], severity)
     table = _persons(patient, who, follow_up, rng)
     table["View"] = np.where(latent[:, disease.VIEW] > limits[disease.VIEW], "AP", "PA")
     _add_confounders(table, severity[:, FINDINGS.index("Pneumothorax")] > 0, confounding, enriched, rng)
@@ -121,13 +122,13 @@ def _follow(patient, counts, day_factor, rng):
     return who[order], follow_up[order], latent[order], drift[order]
 
 
-def _severities(latent, drift, limits):
-    """True severities (films, 14): 0 where absent, else the latent excess mapped to Beta(SEVERITY_A, SEVERITY_B)."""
+def _severities(latent, drift, limits, beta):
+    """True severities (films, 14): 0 where absent, else the latent excess mapped to the Beta distribution."""
     tail = ndtr(-latent) / ndtr(-limits)  # uniform on (0, 1) where the finding is present
     present = latent > limits
     score = -ndtri(np.clip(tail, 1e-9, 1 - 1e-9))
     score = np.where(IS_CHRONIC, np.sqrt(1 - DRIFT) * score + np.sqrt(DRIFT) * drift, score)
-    severity = np.maximum(betaincinv(SEVERITY_A, SEVERITY_B, ndtr(score)).round(3), 0.02)
+    severity = np.maximum(betaincinv(*beta, ndtr(score)).round(3), 0.02)
     return np.where(present, severity, 0.0)
 
 
