@@ -1,8 +1,10 @@
-"""Train the embedded DenseNet-121 from scratch on freshly drawn phantom films.
+"""Train the embedded DenseNet-121 on freshly drawn phantom films, from scratch on gross findings, then on subtle ones.
 
-    python -m util.train --out build/train
+    python -m util.train --gross --out build/gross
+    python -m util.train --start build/gross/phantom.safetensors --out build/train
 
-Small films come first, large ones last (progressive resizing): most is learned where a film costs least. Besides the
+Easy films before hard ones (curriculum learning, Bengio et al. 2009, doi 10.1145/1553374.1553380): what hardly shows is
+learned sooner by a network that knows what it looks like. Small films come first, large ones last (progressive resizing): most is learned where a film costs least. Besides the
 findings of the film the network is told, through heads that are thrown away at the end, at which places of three of its
 maps each finding lies, which a simulation knows (deep supervision, Lee et al. 2015, arXiv 1409.5185), and view, sex and
 age. Each core trains on its share of every batch. Work is kept after every round of films; the same command resumes.
@@ -11,6 +13,7 @@ Needs PyTorch (pip install torch).
 
 import argparse
 import copy
+import hashlib
 import json
 import os
 import sys
@@ -21,6 +24,7 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
+from safetensors.numpy import load_file
 from torch import distributed, nn
 
 from util.augment import augment
@@ -33,16 +37,17 @@ from util.images import Preprocessing
 from util.phantom.disease import true_prevalence
 from util.phantom.shards import open_shards, render_shards
 from util.progress import progress
-from util.torch_densenet import to_arrays
+from util.torch_densenet import load_arrays, to_arrays
 
 FINAL_SIZE = 320  # pixels, the input of the released model
-STAGES = "128:130000,224:20000,320:4000"  # pixels:films seen, in this order
+STAGES = "128:70000,224:16000,320:4000"  # pixels:films seen, in this order
 FILMS = 40_000  # films drawn for all stages but the last, at the largest size among them
 HELD_OUT = 400  # films of other patients, for the log
 ROUND = 5000  # films between two savings
-LEAST_PREVALENCE = 0.1  # a short training must meet each finding often, yet real films rarely show four at once
-PREVALENCE = true_prevalence(LEAST_PREVALENCE)
-RATE = 1e-3  # AdamW's step size after the warm-up; falls to nothing as a cosine of the pixels seen
+# A short training must meet each finding often; subtle films bear fewer of them at once, as real ones do.
+LEAST_PREVALENCE = {"gross": 0.2, "subtle": 0.1}
+# AdamW's step size after the warm-up, from scratch or not; falls to nothing as a cosine of the pixels seen
+RATE = {"scratch": 1e-3, "start": 5e-4}
 WARM_UP = 0.01  # of the training
 BATCH = 32  # films of a step, over all cores
 LOGITS_WEIGHT = 3.0  # of the loss of the films' findings among those of their places, which are larger by their weights
@@ -69,8 +74,9 @@ def at_maps(places):
 class Films:
     """Films drawn on first use: training rows, and held-out rows of other patients."""
 
-    def __init__(self, folder, films, seed, size):
-        render_shards(folder, films + HELD_OUT, seed, size, enriched=LEAST_PREVALENCE, subtle=True)
+    def __init__(self, folder, films, seed, size, kind):
+        enriched, subtle = LEAST_PREVALENCE[kind], kind == "subtle"
+        render_shards(folder, films + HELD_OUT, seed, size, enriched=enriched, subtle=subtle)
         self.chunks, self.truth, self.mined, self.places = open_shards(folder)
         self.starts = np.cumsum([0, *map(len, self.chunks)])
         table = pd.read_csv(folder / "table.csv")
@@ -123,19 +129,27 @@ def plan(stages):
 
 @dataclass(frozen=True)
 class Run:
-    """A training: its folder, stages [(pixels, films seen), ...], films drawn, seed, and film size of the release."""
+    """A training: its folder, stages [(pixels, films seen), ...], films drawn, seed, kind of film, weights to start from."""
 
     out: Path
     stages: list
     films: int
     seed: int
+    kind: str = "subtle"  # or "gross"
+    start: Path | None = None
+
+    @property
+    def prevalence(self):
+        """Prevalence of the findings, float64 (14,)."""
+        return true_prevalence(LEAST_PREVALENCE[self.kind])
 
     def drawn(self, number):
         """Films of stage `number`. Those of the last stage are its own; the others share theirs, at the largest size."""
         own = number == len(self.stages) - 1
         sizes = [size for size, _ in (self.stages[-1:] if own else self.stages[:-1])]
         seen = self.stages[-1][1] if own else sum(films for _, films in self.stages[:-1])
-        return Films(self.out / f"films-{max(sizes)}", min(seen, self.films), 100 * self.seed + own, max(sizes))
+        films, seed = min(seen, self.films), 100 * self.seed + own
+        return Films(self.out / f"films-{max(sizes)}", films, seed, max(sizes), self.kind)
 
     def rounds(self):
         """[(stage, first film, films), ...] of at most ROUND films each."""
@@ -145,7 +159,9 @@ class Run:
         """AdamW's step size when `seen` films of stage `number` have been met."""
         pixels = np.array([size**2 * films for size, films in self.stages], float)
         done = (pixels[:number].sum() + self.stages[number][0] ** 2 * seen) / pixels.sum()
-        return RATE * float(min((done + 1e-4) / WARM_UP, 0.5 * (1 + np.cos(np.pi * done))))
+        return RATE["start" if self.start else "scratch"] * float(
+            min((done + 1e-4) / WARM_UP, 0.5 * (1 + np.cos(np.pi * done)))
+        )
 
 
 class Learner:
@@ -155,8 +171,10 @@ class Learner:
         self.run, self.rank, self.world = run, rank, world
         torch.manual_seed(run.seed)
         self.model = Student().to(memory_format=torch.channels_last).train()
+        if run.start:
+            load_arrays(self.model.net, load_file(run.start))
         self.mean = copy.deepcopy(self.model)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=RATE, weight_decay=0.02)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.rate(0, 0), weight_decay=0.02)
         self.log, self.state = [], run.out / "last.pt"
         if self.state.is_file():
             self._resume()
@@ -209,7 +227,7 @@ class Learner:
         with torch.autocast("cpu", torch.bfloat16):
             logits, answers, maps = self.model(to_input(pixels))
         present = torch.from_numpy((films.truth[rows] > 0).astype(np.float32))
-        share = torch.tensor(PREVALENCE, dtype=torch.float32)
+        share = torch.tensor(self.run.prevalence, dtype=torch.float32)
         losses = [weighted(logits.float(), present, 1 - share, share).mean()]
         losses.append(further_loss(answers.float(), torch.from_numpy(films.further[rows])))
         for level, truth, pair in zip(maps, at_maps(places), weights, strict=True):
@@ -273,17 +291,19 @@ def release(run, arrays, name, command):
     preprocessing, cohort = Preprocessing(FINAL_SIZE, MEAN, STD), load_cohort("phantom", PHANTOM)
     image = cohort.split("test")["Image"].iloc[0]
     seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in run.stages)
+    begun = {"start_sha256": hashlib.sha256(run.start.read_bytes()).hexdigest()} if run.start else {}
     passport = {
         "name": name,
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "origin": "DenseNet-121 trained by the course on its own simulated films",
         "films": "simulated",
-        "training": f"simulated films with true findings and their places, seen: {seen}; no real film",
+        "training": f"simulated films with true, {run.kind} findings and their places, seen: {seen}; no real film",
         "command": command,
+        **begun,
         "findings": list(FINDINGS),
         "preprocessing": asdict(preprocessing),
-        "prevalence": dict(zip(FINDINGS, PREVALENCE.round(4).tolist(), strict=True)),
+        "prevalence": dict(zip(FINDINGS, run.prevalence.round(4).tolist(), strict=True)),
         "output": "logits; because of the weighted loss the sigmoid assumes a prevalence of one half",
         "licence": "MIT",
     }
@@ -327,18 +347,25 @@ def main(arguments=None):
     parser.add_argument("--films", type=int, default=FILMS, help=f"films to draw for a size, at most ({FILMS})")
     parser.add_argument("--stages", default=STAGES, help=f"pixels:films seen, ... ({STAGES})")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--gross", action="store_true", help="films with findings as plain as the embedded cohort's")
+    parser.add_argument("--start", type=Path, help="weights (.safetensors) to go on from, instead of random ones")
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="that train together (one per core)")
     parser.add_argument("--name", default="phantom", help="name of the weights (phantom)")
     options = parser.parse_args(arguments)
     try:
-        run = Run(options.out, plan(options.stages), options.films, options.seed)
+        kind = "gross" if options.gross else "subtle"
+        run = Run(options.out, plan(options.stages), options.films, options.seed, kind, options.start)
         if run.stages[-1][0] != FINAL_SIZE:
             raise CourseError(f"The last stage must be at {FINAL_SIZE} pixels, the size of the released model.")
         if not 1 <= options.processes <= BATCH:
             raise CourseError(f"{options.processes} processes cannot share a batch: give a number from 1 to {BATCH}.")
+        if run.start and not run.start.is_file():
+            raise CourseError(
+                f"There are no weights {run.start} to start from: give a file .safetensors that util.train wrote."
+            )
         command = (
-            f"python -m util.train --films {options.films} --stages {options.stages} --seed {options.seed} "
-            f"--processes {options.processes}"
+            f"python -m util.train{' --gross' * options.gross}{f' --start {run.start.name}' if run.start else ''} "
+            f"--films {options.films} --stages {options.stages} --seed {options.seed} --processes {options.processes}"
         )
         file = release(run, train(run, options.processes), options.name, command)
     except CourseError as error:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
@@ -15,6 +16,8 @@ from util.augment import augment  # noqa: E402
 from util.errors import CourseError  # noqa: E402
 from util.findings import FINDINGS  # noqa: E402
 from util.finetune import further, to_input  # noqa: E402
+from util.phantom.disease import true_prevalence  # noqa: E402
+from util.torch_densenet import to_arrays  # noqa: E402
 from util.train import Films, Learner, Run, main, plan, release  # noqa: E402
 from util.weights import check_known_film, load_pretrained  # noqa: E402
 
@@ -61,7 +64,7 @@ def test_places_of_coarser_maps():
 # ---- films ------------------------------------------------------------------------------------------------------
 
 
-def shards(out, n, seed, size, enriched):
+def shards(out, n, seed, size, enriched, subtle):
     """In place of `render_shards`: three chunks of noise that is brighter with the first finding, places and all."""
     rng = np.random.default_rng(seed)
     mined = rng.integers(0, 2, (n, len(FINDINGS)), dtype=np.uint8)
@@ -80,7 +83,7 @@ def shards(out, n, seed, size, enriched):
         "Age": rng.integers(9, 90, n),
     }
     pd.DataFrame(who).to_csv(out / "table.csv", index=False)
-    (out / "recipe.json").write_text("{}")
+    (out / "recipe.json").write_text(json.dumps({"enriched": enriched, "subtle": subtle}))
 
 
 @contextmanager
@@ -101,7 +104,7 @@ def small():
 
 @pytest.fixture
 def films(small, tmp_path):
-    return Films(tmp_path / "films", 20, 1, SIZE)
+    return Films(tmp_path / "films", 20, 1, SIZE, "subtle")
 
 
 def test_films_of_other_patients_are_held_out(films, tmp_path):
@@ -190,8 +193,8 @@ def test_losses_are_of_the_films_their_findings_places_and_answers(films, tmp_pa
         z = np.asarray(z, float)
         return np.mean(positive * y * np.logaddexp(0, -z) + negative * (1 - y) * np.logaddexp(0, z))
 
-    present = films.mined[rows].astype(float)
-    assert losses[0].item() == pytest.approx(by_hand(logits, present, 1 - train.PREVALENCE, train.PREVALENCE), abs=0.02)
+    present, share = films.mined[rows].astype(float), learner.run.prevalence
+    assert losses[0].item() == pytest.approx(by_hand(logits, present, 1 - share, share), abs=0.02)
     truth, answers = further(pd.read_csv(tmp_path / "films" / "table.csv"))[rows], np.asarray(answers, float)
     off = np.abs(answers[:, 2] - truth[:, 2])
     age = np.where(off < 1, off**2 / 2, off - 0.5).mean()
@@ -276,8 +279,36 @@ def test_the_step_size_rises_and_falls_with_the_pixels_seen(tmp_path):
     run = tiny(tmp_path)
     rates = [run.rate(*at) for at in ((0, 0), (0, 8), (1, 0), (1, 4))]
     done = np.array([8 * 32**2, 16 * 32**2, 16 * 32**2 + 4 * 64**2]) / (16 * 32**2 + 4 * 64**2)
-    np.testing.assert_allclose(rates[1:], train.RATE * (1 + np.cos(np.pi * done)) / 2, atol=1e-12)
-    assert rates[0] == pytest.approx(train.RATE * 0.01)
+    highest = train.RATE["scratch"]
+    np.testing.assert_allclose(rates[1:], highest * (1 + np.cos(np.pi * done)) / 2, atol=1e-12)
+    assert rates[0] == pytest.approx(highest * 0.01)
+    assert replace(run, start="weights").rate(0, 8) == pytest.approx(rates[1] * train.RATE["start"] / highest)
+
+
+@pytest.mark.parametrize("kind, least, subtle", [("gross", 0.2, False), ("subtle", 0.1, True)])
+def test_a_run_draws_its_kind_of_film(small, tmp_path, kind, least, subtle):
+    run = replace(tiny(tmp_path), kind=kind)
+    run.drawn(0)
+    assert json.loads((tmp_path / "films-32" / "recipe.json").read_text()) == {"enriched": least, "subtle": subtle}
+    np.testing.assert_array_equal(run.prevalence, true_prevalence(least))
+
+
+def test_a_run_goes_on_from_released_weights(small, tmp_path):
+    first = Learner(tiny(tmp_path / "first"))
+    weights = tmp_path / "start.safetensors"
+    save_file(to_arrays(first.model.net), weights)
+    torch.manual_seed(1)
+    second = Learner(replace(tiny(tmp_path / "second"), seed=2, start=weights))
+    for name, tensor in second.model.net.state_dict().items():
+        assert torch.equal(tensor, first.model.net.state_dict()[name])
+    assert not torch.equal(second.model.further.weight, first.model.further.weight)  # those heads are new
+    assert torch.equal(second.mean.net.logits.weight, first.model.net.logits.weight)
+
+
+def test_missing_weights_to_start_from_are_told_before_a_film_is_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(train, "render_shards", None)
+    assert main(["--out", str(tmp_path), "--start", str(tmp_path / "none.safetensors")]) == 2
+    assert "none.safetensors to start from" in capsys.readouterr().err
 
 
 def test_the_last_stage_has_films_of_its_own(small, tmp_path):
@@ -305,7 +336,7 @@ def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monke
     assert passport["command"] == "python -m util.train --seed 3"
     assert passport["films"] == "simulated"
     assert "seen: 16 of 32 x 32 pixels, 4 of 64 x 64 pixels; no real film" in passport["training"]
-    assert passport["prevalence"] == dict(zip(FINDINGS, train.PREVALENCE.round(4), strict=True))
+    assert passport["prevalence"] == dict(zip(FINDINGS, run.prevalence.round(4), strict=True))
     assert "has only ever seen simulated" in loaded.describe(replace(phantom_cohort, name="nih"))
     scores = pd.read_csv(file.with_name("tiny_scores.csv"), index_col="Image")
     assert list(scores.index) == [*few["Image"][2:], *apart.films["Image"]]  # of validation, test and reversed
