@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from util.augment import PLACE, augment
+from util.augment import PLACE, _wires, augment
 from util.findings import FINDINGS
 
 
@@ -33,10 +33,10 @@ def test_places_do_not_change_the_take():
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**32), st.sampled_from([64, 96]), st.sampled_from([32, 64, 96]))
-def test_keeps_side_and_type_at_the_size_asked_for(seed, size, asked):
+@given(st.integers(0, 2**32), st.sampled_from([64, 96]), st.sampled_from([32, 64, 96]), st.booleans())
+def test_keeps_side_and_type_at_the_size_asked_for(seed, size, asked, wide):
     nowhere = np.zeros((size // PLACE, size // PLACE, len(FINDINGS)), bool)
-    film, places = augment(gradient(size), nowhere, asked, np.random.default_rng(seed))
+    film, places = augment(gradient(size), nowhere, asked, np.random.default_rng(seed), wide)
     assert film.dtype == np.uint8
     assert film.shape == (asked, asked)
     assert places.dtype == bool
@@ -63,3 +63,16 @@ def test_places_move_with_the_film(seed, asked):
     at = (np.argwhere(places[..., 5]).mean(axis=0) + 0.5) * PLACE * (128 / asked)
     np.testing.assert_allclose(at, centre, atol=8)
     assert places.sum() == places[..., 5].sum()
+
+
+def test_wide_takes_have_wires_and_stronger_shades():
+    flat = np.full((64, 64), 128, np.uint8)
+    spreads = [
+        np.mean([augment(flat, None, 64, np.random.default_rng(seed), wide)[0].std() for seed in range(40)])
+        for wide in (False, True)
+    ]
+    assert spreads[1] > 1.2 * spreads[0]
+    line = _wires(64, np.random.default_rng(0))
+    assert line.shape == (64, 64)
+    assert line.dtype == np.float32
+    assert 0 < np.mean(np.abs(line) > 0.02) < 0.8

@@ -11,8 +11,8 @@ PLACE = 8  # pixels of the film behind a place, as behind one of DenseNet-121's 
 BEND = 0.012  # SD of the shifts, shares of the film, at 4 x 4 points between which a film is bent
 
 
-def augment(film, places, size, rng):
-    """Turned, scaled, shifted, bent, re-windowed, shaded, sharpened or blurred, in part hidden, crossed by wires.
+def augment(film, places, size, rng, wide=False):
+    """Turned, scaled, shifted, bent, re-windowed, shaded, sharpened or blurred, in part hidden.
 
     Parameters
     ----------
@@ -20,6 +20,7 @@ def augment(film, places, size, rng):
     places : bool (h / PLACE, h / PLACE, findings), where each finding lies, or None where that is not known
     size : int, pixels a side of the take
     rng : numpy Generator
+    wide : bool, also crossed by wires, equalised, and shaded more strongly
 
     Returns
     -------
@@ -28,7 +29,7 @@ def augment(film, places, size, rng):
     bend = rng.normal(0, BEND, (2, 4, 4)).astype(np.float32)
     move = _move(rng)
     moved = _warp(cv2.resize(film, (size, size), interpolation=cv2.INTER_AREA), move, bend, size)
-    take = np.clip(_another_look(moved.astype(np.float32) / 255, rng) * 255, 0, 255).astype(np.uint8)
+    take = np.clip(_another_look(moved.astype(np.float32) / 255, rng, wide) * 255, 0, 255).astype(np.uint8)
     if places is None:
         return take, None
     planes = np.array_split(
@@ -56,14 +57,14 @@ def _warp(image, move, bend, side):
     )
 
 
-def _another_look(film, rng):
+def _another_look(film, rng, wide):
     """Film float32 (h, h), 0 to 1, with other tones, exposure, processing and noise, and perhaps a part hidden."""
     size = len(film)
     film = film ** np.float32(np.exp(rng.normal(0, 0.3)))
     mean = film.mean()
     film = (film - mean) * np.float32(np.exp(rng.normal(0, 0.22))) + mean + np.float32(rng.normal(0, 0.07))
-    knots = rng.integers(3, 7)
-    shade = rng.normal(0, 0.07, (knots, knots)).astype(np.float32)  # uneven exposure, slow over the film
+    knots, strength = (rng.integers(3, 7), 0.07) if wide else (3, 0.04)
+    shade = rng.normal(0, strength, (knots, knots)).astype(np.float32)  # uneven exposure, slow over the film
     film += cv2.resize(shade, (size, size), interpolation=cv2.INTER_CUBIC)
     if rng.random() < 0.4:  # a detector's software sharpens or flattens what is local
         film += np.float32(rng.uniform(-0.4, 0.8)) * (
@@ -73,9 +74,9 @@ def _another_look(film, rng):
         film = cv2.GaussianBlur(film, (0, 0), rng.uniform(0.3, 1.2))
     if rng.random() < 0.5:
         film += rng.standard_normal(film.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.04))
-    if rng.random() < 0.2:
+    if wide and rng.random() < 0.2:
         film = film + _wires(size, rng)
-    if rng.random() < 0.3:  # so does equalising, in one to eight parts a side
+    if wide and rng.random() < 0.3:  # so does equalising, in one to eight parts a side
         equalise = cv2.createCLAHE(rng.uniform(0.5, 4), (int(rng.integers(1, 9)),) * 2)
         film = equalise.apply((np.clip(film, 0, 1) * 255).astype(np.uint8)).astype(np.float32) / 255
     if rng.random() < 0.2:

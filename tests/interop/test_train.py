@@ -104,7 +104,7 @@ def small():
 
 @pytest.fixture
 def films(small, tmp_path):
-    return Films(tmp_path / "films", 20, 1, SIZE, "subtle")
+    return Films(tmp_path / "films", 20, 1, SIZE, "gross")
 
 
 def test_films_of_other_patients_are_held_out(films, tmp_path):
