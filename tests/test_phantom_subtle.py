@@ -95,19 +95,8 @@ def test_shards_keep_the_truth_of_what_they_do_not_draw(tmp_path, monkeypatch):
 
 
 def test_the_command_draws_subtle_films_to_train_on_only(tmp_path, capsys):
-    arguments = [
-        "--n",
-        "3",
-        "--seed",
-        "4",
-        "--size",
-        "64",
-        "--workers",
-        "1",
-        "--subtle",
-        "--out",
-        str(tmp_path / "out"),
-    ]
+    small, out = ["--size", "64", "--workers", "1"], ["--out", str(tmp_path / "out")]
+    arguments = ["--n", "3", "--seed", "4", *small, "--subtle", *out]
     with pytest.raises(SystemExit, match="2"):
         command.main(arguments)
     assert "add --shards" in capsys.readouterr().err

@@ -76,7 +76,7 @@ def _another_look(film, rng, wide):
         film += rng.standard_normal(film.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.04))
     if wide and rng.random() < 0.2:
         film = film + _wires(size, rng)
-    if wide and rng.random() < 0.3:  # so does equalising, in one to eight parts a side
+    if wide and rng.random() < 0.3:  # or equalises, in one to eight parts a side
         equalise = cv2.createCLAHE(rng.uniform(0.5, 4), (int(rng.integers(1, 9)),) * 2)
         film = equalise.apply((np.clip(film, 0, 1) * 255).astype(np.uint8)).astype(np.float32) / 255
     if rng.random() < 0.2:

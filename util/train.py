@@ -4,7 +4,9 @@
 
 Trained on, with `--subtle --start build/train/phantom.safetensors`, it reads real films a little better and simulated ones
 a little worse. Easy films come before hard ones (curriculum learning, Bengio et al. 2009, doi 10.1145/1553374.1553380):
-what hardly shows is learned sooner by a network that knows what it looks like. Small films come first, large ones last (progressive resizing): most is learned where a film costs least. Besides the
+what hardly shows is learned sooner by a network that knows what it looks like.
+
+Small films come first, large ones last (progressive resizing): most is learned where a film costs least. Besides the
 findings of the film the network is told, through heads that are thrown away at the end, at which places of three of its
 maps each finding lies, which a simulation knows (deep supervision, Lee et al. 2015, arXiv 1409.5185), and view, sex and
 age. Each core trains on its share of every batch. Work is kept after every round of films; the same command resumes.
@@ -18,6 +20,7 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -37,7 +40,7 @@ from util.images import Preprocessing
 from util.phantom.disease import true_prevalence
 from util.phantom.shards import open_shards, render_shards
 from util.progress import progress
-from util.torch_densenet import load_arrays, to_arrays
+from util.torch_densenet import to_arrays
 
 FINAL_SIZE = 320  # pixels, the input of the released model
 STAGES = "128:110000,224:18000,320:4000"  # pixels:films seen, in this order
@@ -106,8 +109,8 @@ class Films:
 class Student(Tuned):
     """DenseNet-121 with the heads that are thrown away: places of the findings at three maps; view, sex and age."""
 
-    def __init__(self):
-        super().__init__(None)
+    def __init__(self, start=None):
+        super().__init__(start)
         self.places = nn.ModuleList(nn.Conv2d(channels, len(FINDINGS), 1) for channels in CHANNELS.values())
 
     def forward(self, films):
@@ -138,7 +141,7 @@ class Run:
     kind: str = "gross"  # or "subtle"
     start: Path | None = None
 
-    @property
+    @cached_property  # every step asks for it
     def prevalence(self):
         """Prevalence of the findings, float64 (14,)."""
         return true_prevalence(LEAST_PREVALENCE[self.kind])
@@ -170,9 +173,8 @@ class Learner:
     def __init__(self, run, rank=0, world=1):
         self.run, self.rank, self.world = run, rank, world
         torch.manual_seed(run.seed)
-        self.model = Student().to(memory_format=torch.channels_last).train()
-        if run.start:
-            load_arrays(self.model.net, load_file(run.start))
+        start = load_file(run.start) if run.start else None
+        self.model = Student(start).to(memory_format=torch.channels_last).train()
         self.mean = copy.deepcopy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.rate(0, 0), weight_decay=0.02)
         self.log, self.state = [], run.out / "last.pt"
@@ -222,8 +224,10 @@ class Learner:
 
     def _losses(self, films, weights, rows, size, seed):
         """Losses of the findings, of view, sex and age, and of the places at each map."""
-        wide, random = self.run.kind == "subtle", np.random.default_rng
-        takes = [augment(films.film(i), films.places[i], size, random((*seed, int(i))), wide) for i in rows]
+        wide = self.run.kind == "subtle"
+        takes = [
+            augment(films.film(i), films.places[i], size, np.random.default_rng((*seed, int(i))), wide) for i in rows
+        ]
         pixels, places = (np.stack(part) for part in zip(*takes, strict=True))
         with torch.autocast("cpu", torch.bfloat16):
             logits, answers, maps = self.model(to_input(pixels))

@@ -1,4 +1,7 @@
-"""Findings of pleura, heart, diaphragm and chest wall. Each painter changes the chest's maps and returns the finding's mask (bool)."""
+"""Findings of pleura, heart and diaphragm. Each painter changes the chest's maps and returns the finding's mask (bool).
+
+And air in the chest wall, which is none of the 14 findings and has no mask.
+"""
 
 import numpy as np
 

@@ -55,8 +55,6 @@ def render(anatomy, acquisition, severities, seed, size=320, episodes=None):
     chest = Chest(anatomy, acquisition, make_camera(anatomy, acquisition, int(size)), shape)
     masks = {lesion.finding: PAINTERS[lesion.finding](chest, lesion) for lesion in lesions}
     _mimics(chest)
-    if acquisition.wall_air:
-        wall_air(chest)
     sides = [lesion.side for lesion in lesions if lesion.finding in ("Pneumothorax", "Effusion")]
     noise = np.random.default_rng([13, seed, acquisition.patient, acquisition.follow_up, acquisition.grain])
     wander = chest.camera.wander(np.random.default_rng([19, anatomy.seed, anatomy.patient]))
@@ -74,7 +72,7 @@ def boxes(mask):
 
 
 def _mimics(chest):
-    """Things a reader may take for a finding: fat pads beside the heart, a skin fold along the lung."""
+    """Things a reader may take for a finding: fat pads beside the heart, a skin fold, air in the chest wall."""
     body, taken = chest.anatomy, chest.acquisition
     if body.fat_pad > 0.3:
         middle, low = body.half_width * 0.42, chest.dome + 0.8
@@ -87,6 +85,8 @@ def _mimics(chest):
         away = chest.x * side - body.half_width * start - lean * (chest.y - 9)
         fold = np.exp(-np.maximum(away, 0) / 1.8) * sigmoid(away, 0.05) * bell(chest.y - 10, 9)
         chest.extra += np.float32(0.8) * fold * chest.in_body
+    if taken.wall_air:
+        wall_air(chest)
 
 
 def _attenuation(chest, tube_side):

@@ -26,14 +26,15 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
     places-0000.npy, ... (bool (500, size/8, size/8, 14): which places of the film, eight pixels wide, a finding
     touches), truth.npy (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)),
     table.csv and recipe.json. With ``subtle`` many findings hardly show and some do not (``util.phantom.subtle``); they
-    stay in truth.npy, but no place has what is not drawn. No patient is one of an embedded cohort (``cohort.root_seed``). Raises CourseError
-    when ``out`` holds another recipe or its disk is too full.
+    stay in truth.npy, but no place has what is not drawn. No patient is one of an embedded cohort
+    (``cohort.root_seed``). Raises CourseError when ``out`` holds another recipe or its disk is too full.
     """
     check_film_arguments(size)
     root = root_seed(seed, "shards")
-    table = drawn = sample_studies(n, root, enriched, confounding)
     if subtle:
         table, drawn = subtle_studies(n, root, enriched, confounding)
+    else:
+        table = drawn = sample_studies(n, root, enriched, confounding)
     out = Path(out)
     _claim(out, {"generator_version": GENERATOR_VERSION, "n": n, "seed": seed, "size": size,
                  "enriched": enriched, "confounding": confounding, "subtle": subtle})  # fmt: skip

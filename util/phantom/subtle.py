@@ -1,4 +1,4 @@
-"""Studies for training whose findings show less than the released cohort's: what is learned there holds on real films.
+"""Studies for training whose findings show less than the released cohort's, as those of many real films do.
 
 Many findings of real films are faint, and a report names some that the film does not show: the labels mined from
 reports are a good deal worse against the film than against the report (Oakden-Rayner 2020, arXiv 1907.12720). A
