@@ -76,3 +76,13 @@ def test_wide_takes_have_wires_and_stronger_shades():
     assert line.shape == (64, 64)
     assert line.dtype == np.float32
     assert 0 < np.mean(np.abs(line) > 0.02) < 0.8
+
+
+def test_wide_takes_are_mostly_coarser():
+    fine = np.random.default_rng(0).integers(0, 256, (96, 96)).astype(np.uint8)  # all of it from pixel to pixel
+
+    def roughness(wide):
+        takes = [augment(fine, None, 96, np.random.default_rng(seed), wide)[0].astype(float) for seed in range(40)]
+        return np.median([np.abs(np.diff(take)).mean() for take in takes])
+
+    assert roughness(True) < 0.8 * roughness(False)

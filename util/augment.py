@@ -20,7 +20,7 @@ def augment(film, places, size, rng, wide=False):
     places : bool (h / PLACE, h / PLACE, findings), where each finding lies, or None where that is not known
     size : int, pixels a side of the take
     rng : numpy Generator
-    wide : bool, also crossed by wires, equalised, and shaded more strongly
+    wide : bool, also made coarser, crossed by wires, equalised, and shaded more strongly
 
     Returns
     -------
@@ -60,6 +60,10 @@ def _warp(image, move, bend, side):
 def _another_look(film, rng, wide):
     """Film float32 (h, h), 0 to 1, with other tones, exposure, processing and noise, and perhaps a part hidden."""
     size = len(film)
+    if wide and rng.random() < 0.8:  # as if of a coarser film: no finding has only its finest detail
+        coarse = int(size * rng.uniform(0.25, 1))
+        film = cv2.resize(film, (coarse, coarse), interpolation=cv2.INTER_AREA)
+        film = np.clip(cv2.resize(film, (size, size), interpolation=cv2.INTER_CUBIC), 0, 1)
     film = film ** np.float32(np.exp(rng.normal(0, 0.3)))
     mean = film.mean()
     film = (film - mean) * np.float32(np.exp(rng.normal(0, 0.22))) + mean + np.float32(rng.normal(0, 0.07))

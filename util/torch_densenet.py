@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from util.errors import CourseError
 from util.findings import FINDINGS
 
 GROWTH, BOTTLENECK, BLOCKS = 32, 128, (6, 12, 24, 16)  # Huang et al. 2017, table 1
@@ -114,8 +115,13 @@ def _all_tensors(model):
 
 @torch.no_grad()
 def load_arrays(model, arrays):
-    """Put arrays by Keras path, as `util.weights.save_weights` writes them, into the network."""
+    """Put arrays by Keras path, as `util.weights.save_weights` writes them, into the network.
+
+    Raises CourseError when an array is missing.
+    """
     for path, tensor, axes in _all_tensors(model):
+        if path not in arrays:
+            raise CourseError(f"These weights are of another network: they have no {path}. Give a file of util.train.")
         tensor.copy_(torch.from_numpy(np.asarray(arrays[path], np.float32).transpose(axes).copy()))
     return model
 

@@ -2,9 +2,12 @@
 
     python -m util.train --out build/train
 
-Trained on, with `--subtle --start build/train/phantom.safetensors`, it reads real films a little better and simulated ones
-a little worse. Easy films come before hard ones (curriculum learning, Bengio et al. 2009, doi 10.1145/1553374.1553380):
-what hardly shows is learned sooner by a network that knows what it looks like.
+    python -m util.train --out build/subtle --subtle --start build/train/phantom.safetensors --stages 160:12000,320:4000
+
+Easy films come first, hard ones second (curriculum learning, Bengio et al. 2009, doi 10.1145/1553374.1553380): what
+hardly shows is learned sooner by a network that knows what it looks like. The second training makes the network read
+real films better and simulated ones worse; a mean of its weights and of those it went on from keeps most of both
+(Wortsman et al. 2022, arXiv 2109.01903).
 
 Small films come first, large ones last (progressive resizing): most is learned where a film costs least. Besides the
 findings of the film the network is told, through heads that are thrown away at the end, at which places of three of its
@@ -51,6 +54,7 @@ ROUND = 5000  # films between two savings
 LEAST_PREVALENCE = {"gross": 0.2, "subtle": 0.1}
 # AdamW's step size after the warm-up, from scratch or not; falls to nothing as a cosine of the pixels seen
 RATE = {"scratch": 1e-3, "start": 5e-4}
+START_SHARE = 1 / 3  # of the weights gone on from in the released ones
 WARM_UP = 0.01  # of the training
 BATCH = 32  # films of a step, over all cores
 LOGITS_WEIGHT = 3.0  # of the loss of the films' findings among those of their places, which are larger by their weights
@@ -283,7 +287,20 @@ def train(run, processes):
         work(0, 1, run)
     else:
         torch.multiprocessing.spawn(work, (processes, run), nprocs=processes)
-    return to_arrays(Learner(run).mean.net)
+    arrays = to_arrays(Learner(run).mean.net)
+    return between(arrays, load_file(run.start), START_SHARE) if run.start else arrays
+
+
+def between(arrays, others, share):
+    """Weights on the line between two networks, one of which went on from the other: `share` of the others, by name."""
+    return {name: (1 - share) * array + np.float32(share) * others[name] for name, array in arrays.items()}
+
+
+def started(start):
+    """What a passport says of the weights gone on from: SHA-256, their share, and how they were made where that is known."""
+    note = start.with_suffix(".json")
+    made = {"start_command": json.loads(note.read_text(encoding="utf-8")).get("command")} if note.is_file() else {}
+    return {"start_sha256": hashlib.sha256(start.read_bytes()).hexdigest(), "start_share": round(START_SHARE, 4)} | made
 
 
 def release(run, arrays, name, command):
@@ -296,7 +313,7 @@ def release(run, arrays, name, command):
     preprocessing, cohort = Preprocessing(FINAL_SIZE, MEAN, STD), load_cohort("phantom", PHANTOM)
     image = cohort.split("test")["Image"].iloc[0]
     seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in run.stages)
-    begun = {"start_sha256": hashlib.sha256(run.start.read_bytes()).hexdigest()} if run.start else {}
+    begun = started(run.start) if run.start else {}
     passport = {
         "name": name,
         "sha256": sha256,
@@ -339,7 +356,7 @@ def draw_curve(log, file):
     right.plot(seen, log["held_out_auc"], "o-")
     right.set(xlabel="Simulated films seen", ylabel="Mean AUC on held-out films")
     for axes in (left, right):
-        for start in seen[log["size"].diff().shift(-1) > 0]:
+        for start in seen[log["size"].diff().shift(-1).fillna(0) != 0]:
             axes.axvline(start, color="0.7", linewidth=1)
     fig.savefig(file, metadata={"Date": None})  # same log, same picture
     plt.close(fig)

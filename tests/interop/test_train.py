@@ -1,5 +1,6 @@
 """Training on simulated films: stages, films held out, and a run that may be interrupted anywhere between two rounds."""
 
+import hashlib
 import json
 from contextlib import contextmanager
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
@@ -303,6 +304,38 @@ def test_a_run_goes_on_from_released_weights(small, tmp_path):
         assert torch.equal(tensor, first.model.net.state_dict()[name])
     assert not torch.equal(second.model.further.weight, first.model.further.weight)  # those heads are new
     assert torch.equal(second.mean.net.logits.weight, first.model.net.logits.weight)
+
+
+def test_what_is_released_keeps_a_share_of_what_it_went_on_from(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "START_SHARE", 0.25)
+    weights = tmp_path / "start.safetensors"
+    save_file(to_arrays(Learner(tiny(tmp_path / "first")).model.net), weights)
+    begun = load_file(weights)
+    run = replace(tiny(tmp_path / "second"), seed=2, start=weights)
+    kept = train.train(run, 1)
+    learned = to_arrays(Learner(run).mean.net)
+    moved = 0
+    for name, array in kept.items():
+        assert array.dtype == np.float32
+        np.testing.assert_allclose(array, 0.75 * learned[name] + 0.25 * begun[name], rtol=1e-5, atol=1e-7)
+        moved += np.abs(array - learned[name]).max() > 1e-6
+    assert moved > len(kept) / 2
+
+
+def test_the_passport_tells_what_was_gone_on_from(tmp_path):
+    start = tmp_path / "start.safetensors"
+    start.write_bytes(b"weights")
+    begun = {"start_sha256": hashlib.sha256(b"weights").hexdigest(), "start_share": pytest.approx(1 / 3, abs=1e-4)}
+    assert train.started(start) == begun
+    start.with_suffix(".json").write_text('{"command": "python -m util.train"}')
+    assert train.started(start) == begun | {"start_command": "python -m util.train"}
+
+
+def test_weights_of_another_network_are_told_in_a_sentence(tmp_path):
+    weights = tmp_path / "start.safetensors"
+    save_file({"kernel": np.zeros(3, np.float32)}, weights)
+    with pytest.raises(CourseError, match="of another network: they have no conv1"):
+        Learner(replace(tiny(tmp_path / "run"), start=weights))
 
 
 def test_missing_weights_to_start_from_are_told_before_a_film_is_drawn(tmp_path, monkeypatch, capsys):
