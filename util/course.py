@@ -87,6 +87,7 @@ def run_notebook(path, out, environment):
         timeout=CELL_SECONDS,
         resources={"metadata": {"path": str(NOTEBOOKS)}},
         extra_arguments=["--log-level=CRITICAL"],  # the kernel's own log is not for learners; errors stand in the cell
+        coalesce_streams=True,  # what a cell prints comes in pieces that change from run to run
     )
     started, failure, megabytes = time.perf_counter(), None, float("nan")
     with client.setup_kernel(env={**os.environ, **environment}):
