@@ -297,10 +297,11 @@ def between(arrays, others, share):
 
 
 def started(start):
-    """What a passport says of the weights gone on from: SHA-256, their share, and how they were made where that is known."""
+    """What a passport says of the weights gone on from: their SHA-256 and share, and how they were made where that is known."""
+    begun = {"start_sha256": hashlib.sha256(start.read_bytes()).hexdigest(), "start_share": round(START_SHARE, 4)}
     note = start.with_suffix(".json")
-    made = {"start_command": json.loads(note.read_text(encoding="utf-8")).get("command")} if note.is_file() else {}
-    return {"start_sha256": hashlib.sha256(start.read_bytes()).hexdigest(), "start_share": round(START_SHARE, 4)} | made
+    made = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    return begun | {f"start_{entry}": made[entry] for entry in ("command", "training") if entry in made}
 
 
 def release(run, arrays, name, command):
@@ -314,13 +315,14 @@ def release(run, arrays, name, command):
     image = cohort.split("test")["Image"].iloc[0]
     seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in run.stages)
     begun = started(run.start) if run.start else {}
+    earlier = f"{begun.pop('start_training')}; then " if "start_training" in begun else ""
     passport = {
         "name": name,
         "sha256": sha256,
         "bytes": file.stat().st_size,
         "origin": "DenseNet-121 trained by the course on its own simulated films",
         "films": "simulated",
-        "training": f"simulated films with true, {run.kind} findings and their places, seen: {seen}; no real film",
+        "training": f"{earlier}simulated films with true, {run.kind} findings and their places, seen: {seen}; no real film",
         "command": command,
         **begun,
         "findings": list(FINDINGS),

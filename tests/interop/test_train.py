@@ -327,8 +327,8 @@ def test_the_passport_tells_what_was_gone_on_from(tmp_path):
     start.write_bytes(b"weights")
     begun = {"start_sha256": hashlib.sha256(b"weights").hexdigest(), "start_share": pytest.approx(1 / 3, abs=1e-4)}
     assert train.started(start) == begun
-    start.with_suffix(".json").write_text('{"command": "python -m util.train"}')
-    assert train.started(start) == begun | {"start_command": "python -m util.train"}
+    start.with_suffix(".json").write_text('{"command": "python -m util.train", "training": "films", "licence": "MIT"}')
+    assert train.started(start) == begun | {"start_command": "python -m util.train", "start_training": "films"}
 
 
 def test_weights_of_another_network_are_told_in_a_sentence(tmp_path):
