@@ -1,7 +1,6 @@
 """Train the embedded DenseNet-121 from scratch on freshly drawn phantom films.
 
     python -m util.train --out build/train
-
     python -m util.train --out build/subtle --subtle --start build/train/phantom.safetensors --stages 160:12000,320:4000
 
 Easy films come first, hard ones second (curriculum learning, Bengio et al. 2009, doi 10.1145/1553374.1553380): what
@@ -288,12 +287,10 @@ def train(run, processes):
     else:
         torch.multiprocessing.spawn(work, (processes, run), nprocs=processes)
     arrays = to_arrays(Learner(run).mean.net)
-    return between(arrays, load_file(run.start), START_SHARE) if run.start else arrays
-
-
-def between(arrays, others, share):
-    """Weights on the line between two networks, one of which went on from the other: `share` of the others, by name."""
-    return {name: (1 - share) * array + np.float32(share) * others[name] for name, array in arrays.items()}
+    if run.start:
+        begun, share = load_file(run.start), np.float32(START_SHARE)
+        arrays = {name: (1 - share) * array + share * begun[name] for name, array in arrays.items()}
+    return arrays
 
 
 def started(start):
@@ -346,21 +343,21 @@ def draw_curve(log, file):
     import matplotlib.pyplot as plt
 
     log = pd.read_csv(log)
-    seen = log["films"].cumsum()
+    seen = log["films"].cumsum() / 1000
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     names = {"logits": "findings", "further": "view, sex, age"}
     names |= {f"places_{pixels}": f"places of {pixels} pixels" for pixels in CHANNELS}
     for (column, label), style in zip(names.items(), ("-", (0, (1, 3)), "--", "-.", ":"), strict=True):
         loss = log[f"loss_{column}"]
         left.plot(seen, loss / loss.iloc[0], linestyle=style, label=label)
-    left.set(xlabel="Simulated films seen", ylabel="Loss / its first value")
     left.legend(fontsize="small")
     right.plot(seen, log["held_out_auc"], "o-")
-    right.set(xlabel="Simulated films seen", ylabel="Mean AUC on held-out films")
-    for axes in (left, right):
+    for axes, label in ((left, "Loss / its first value"), (right, "Mean AUC on held-out films")):
+        axes.set(xlabel="Thousand simulated films seen", ylabel=label)
         for start in seen[log["size"].diff().shift(-1).fillna(0) != 0]:
             axes.axvline(start, color="0.7", linewidth=1)
-    fig.savefig(file, metadata={"Date": None})  # same log, same picture
+    with plt.rc_context({"svg.hashsalt": "curve"}):  # same log, same file
+        fig.savefig(file, metadata={"Date": None})
     plt.close(fig)
 
 
@@ -385,7 +382,7 @@ def main(arguments=None):
             raise CourseError(f"{options.processes} processes cannot share a batch: give a number from 1 to {BATCH}.")
         if run.start and not run.start.is_file():
             raise CourseError(
-                f"There are no weights {run.start} to start from: give a file .safetensors that util.train wrote."
+                f"There are no weights {run.start} to start from: give a .safetensors file of util.train."
             )
         command = (
             f"python -m util.train{' --subtle' * options.subtle}{f' --start {run.start.name}' if run.start else ''} "

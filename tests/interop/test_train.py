@@ -374,7 +374,10 @@ def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monke
     scores = pd.read_csv(file.with_name("tiny_scores.csv"), index_col="Image")
     assert list(scores.index) == [*few["Image"][2:], *apart.films["Image"]]  # of validation, test and reversed
     assert list(scores) == list(FINDINGS)
-    assert (file.parent / "tiny_curve.svg").read_text(encoding="utf-8").count("<svg") == 1
+    picture = (file.parent / "tiny_curve.svg").read_bytes()
+    assert picture.count(b"<svg") == 1
+    train.draw_curve(run.out / "log.csv", file.parent / "again.svg")
+    assert (file.parent / "again.svg").read_bytes() == picture
     known = passport["known_film"]
     assert known["image"] == few["Image"][4]
     np.testing.assert_allclose(scores.loc[known["image"]], known["logits"], atol=2e-5)
