@@ -1,4 +1,4 @@
-"""Train the embedded DenseNet-121 from scratch on freshly drawn phantom films.
+"""Train the embedded DenseNet-121 on freshly drawn phantom films, in PyTorch (pip install torch).
 
     python -m util.train --out build/train
     python -m util.train --out build/subtle --subtle --start build/train/phantom.safetensors --stages 160:12000,320:4000
@@ -12,7 +12,6 @@ Small films come first, large ones last (progressive resizing): most is learned 
 findings of the film the network is told, through heads that are thrown away at the end, at which places of three of its
 maps each finding lies, which a simulation knows (deep supervision, Lee et al. 2015, arXiv 1409.5185), and view, sex and
 age. Each core trains on its share of every batch. Work is kept after every round of films; the same command resumes.
-Needs PyTorch (pip install torch).
 """
 
 import argparse
@@ -104,8 +103,7 @@ class Films:
 
     def place_weights(self):
         """Weights of places with and without each finding at each map: findings count alike, up to MOST_WEIGHT."""
-        some = self.places[self.training[:2000]]
-        shares = [level.mean(axis=(0, 1, 2), dtype=np.float64) for level in at_maps(some)]
+        shares = [level.mean(axis=(0, 1, 2), dtype=np.float64) for level in at_maps(self.places[self.training[:2000]])]
         return [(np.minimum(0.5 / np.maximum(share, 1e-6), MOST_WEIGHT), 0.5 / (1 - share)) for share in shares]
 
 
@@ -181,6 +179,7 @@ class Learner:
         self.mean = copy.deepcopy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.rate(0, 0), weight_decay=0.02)
         self.log, self.state = [], run.out / "last.pt"
+        self.begun = started(run.start)["start_sha256"] if run.start else "random weights"
         if self.state.is_file():
             self._resume()
 
@@ -188,8 +187,9 @@ class Learner:
         kept = torch.load(self.state, weights_only=True)  # numbers only: nothing in the file is executed
         self.log = kept["log"]
         begun = [(line["size"], line["films"]) for line in self.log]
-        if begun != [(self.run.stages[k][0], films) for k, _, films in self.run.rounds()[: len(begun)]]:
-            raise CourseError(f"{self.run.out} was begun with other stages: choose another folder with --out.")
+        planned = [(self.run.stages[k][0], films) for k, _, films in self.run.rounds()[: len(begun)]]
+        if begun != planned or kept.get("begun") != self.begun:
+            raise CourseError(f"{self.run.out} was begun with other stages or weights: choose another with --out.")
         self.model.load_state_dict(kept["model"])
         self.mean.load_state_dict(kept["mean"])
         self.optimizer.load_state_dict(kept["optimizer"])
@@ -253,7 +253,7 @@ class Learner:
     def _keep(self):
         if self.rank == 0:
             state = {"model": self.model.state_dict(), "mean": self.mean.state_dict()}
-            state |= {"optimizer": self.optimizer.state_dict(), "log": self.log}
+            state |= {"optimizer": self.optimizer.state_dict(), "log": self.log, "begun": self.begun}
             torch.save(state, self.state.with_suffix(".part"))
             self.state.with_suffix(".part").replace(self.state)
             pd.DataFrame(self.log).to_csv(self.run.out / "log.csv", index=False)

@@ -266,7 +266,7 @@ def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
 
 @pytest.mark.parametrize("stages", ["64:24", "32:8,64:4", "32:12,64:4"])
 def test_other_stages_in_the_same_folder_are_refused(finished, stages):
-    with pytest.raises(CourseError, match=r"was begun with other stages: choose another folder"):
+    with pytest.raises(CourseError, match=r"was begun with other stages or weights: choose another"):
         Learner(tiny(finished[0].out, stages))
 
 
@@ -320,6 +320,19 @@ def test_what_is_released_keeps_a_share_of_what_it_went_on_from(small, tmp_path,
         np.testing.assert_allclose(array, 0.75 * learned[name] + 0.25 * begun[name], rtol=1e-5, atol=1e-7)
         moved += np.abs(array - learned[name]).max() > 1e-6
     assert moved > len(kept) / 2
+
+
+def test_a_run_is_not_resumed_from_other_weights(small, tmp_path):
+    first, second = Learner(tiny(tmp_path / "first")), Learner(replace(tiny(tmp_path / "second"), seed=2))
+    weights = tmp_path / "start.safetensors"
+    save_file(to_arrays(first.model.net), weights)
+    run = replace(tiny(tmp_path / "run"), start=weights)
+    Learner(run).learn()
+    Learner(run)  # as it was begun
+    save_file(to_arrays(second.model.net), weights)
+    for other in (run, replace(run, start=None)):
+        with pytest.raises(CourseError, match="begun with other stages or weights"):
+            Learner(other)
 
 
 def test_the_passport_tells_what_was_gone_on_from(tmp_path):

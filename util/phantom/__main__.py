@@ -29,10 +29,10 @@ def main(arguments=None):
         "--subtle", action="store_true", help="with --shards: findings hardly show, for real films' sake"
     )
     options = parser.parse_args(arguments)
-    if options.subtle and not options.shards:
-        parser.error("--subtle is for films to train on: add --shards")
     rest = {"size": options.size, "workers": options.workers, "enriched": not options.natural}
     try:
+        if options.subtle and not options.shards:
+            raise CourseError("--subtle is for films to train on: add --shards")
         if options.shards:
             render_shards(options.out, options.n, options.seed, subtle=options.subtle, **rest)
         else:
