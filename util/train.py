@@ -28,7 +28,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.numpy import load_file
 from torch import distributed, nn
 
 from util.augment import augment
@@ -42,6 +41,7 @@ from util.phantom.disease import true_prevalence
 from util.phantom.shards import open_shards, render_shards
 from util.progress import progress
 from util.torch_densenet import to_arrays
+from util.weights import Pretrained, read_arrays, release_arrays
 
 FINAL_SIZE = 320  # pixels, the input of the released model
 STAGES = "128:110000,224:18000,320:4000"  # pixels:films seen, in this order
@@ -103,7 +103,8 @@ class Films:
 
     def place_weights(self):
         """Weights of places with and without each finding at each map: findings count alike, up to MOST_WEIGHT."""
-        shares = [level.mean(axis=(0, 1, 2), dtype=np.float64) for level in at_maps(self.places[self.training[:2000]])]
+        some = self.places[self.training[:2000]]
+        shares = [level.mean(axis=(0, 1, 2), dtype=np.float64) for level in at_maps(some)]
         return [(np.minimum(0.5 / np.maximum(share, 1e-6), MOST_WEIGHT), 0.5 / (1 - share)) for share in shares]
 
 
@@ -174,8 +175,8 @@ class Learner:
     def __init__(self, run, rank=0, world=1):
         self.run, self.rank, self.world = run, rank, world
         torch.manual_seed(run.seed)
-        start = load_file(run.start) if run.start else None
-        self.model = Student(start).to(memory_format=torch.channels_last).train()
+        self.start = read_arrays(run.start) if run.start else None
+        self.model = Student(self.start).to(memory_format=torch.channels_last).train()
         self.mean = copy.deepcopy(self.model)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=run.rate(0, 0), weight_decay=0.02)
         self.log, self.state = [], run.out / "last.pt"
@@ -264,6 +265,13 @@ class Learner:
         y, score = films.mined[films.held_out], read_out(to_arrays(self.mean.net), np.stack(pixels), BATCH)[0]
         return round(float(np.nanmean([auc(y[:, k], score[:, k]) for k in range(len(FINDINGS))])), 4)  # nan: one class
 
+    def released(self):
+        """The mean weights by Keras path, float32, and among them START_SHARE of those that were gone on from."""
+        arrays, share = to_arrays(self.mean.net), np.float32(START_SHARE)
+        if self.start is None:
+            return arrays
+        return {name: (1 - share) * array + share * self.start[name] for name, array in arrays.items()}
+
 
 def work(rank, world, run):
     """What one process does: join the others, then train with its share of the cores."""
@@ -279,6 +287,7 @@ def work(rank, world, run):
 
 def train(run, processes):
     """Train from where an earlier call stopped; returns the released weights, arrays by Keras path."""
+    Learner(run)  # says here what is wrong with --start or --out, before films are drawn and processes begun
     for number in {0, len(run.stages) - 1}:
         run.drawn(number)  # here, not in each process
     (run.out / "meeting").unlink(missing_ok=True)
@@ -286,11 +295,7 @@ def train(run, processes):
         work(0, 1, run)
     else:
         torch.multiprocessing.spawn(work, (processes, run), nprocs=processes)
-    arrays = to_arrays(Learner(run).mean.net)
-    if run.start:
-        begun, share = load_file(run.start), np.float32(START_SHARE)
-        arrays = {name: (1 - share) * array + share * begun[name] for name, array in arrays.items()}
-    return arrays
+    return Learner(run).released()
 
 
 def started(start):
@@ -304,7 +309,6 @@ def started(start):
 def release(run, arrays, name, command):
     """Write weights, passport and the scores of the embedded cohort beside the log; return the weights' path."""
     from util.model import predict
-    from util.weights import Pretrained, release_arrays
 
     file = run.out / f"{name}.safetensors"
     model, sha256 = release_arrays(arrays, FINAL_SIZE, file)

@@ -275,8 +275,8 @@ def release_arrays(arrays, size, file):
     return model, sha256
 
 
-def read_weights(model, file, sha256=None):
-    """Put the weights of a safetensors file into a model of the same architecture; all checks come first."""
+def read_arrays(file, sha256=None):
+    """The arrays of a safetensors file by name; CourseError when it is missing, damaged, or not of this SHA-256."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -287,9 +287,15 @@ def read_weights(model, file, sha256=None):
     if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
         raise CourseError(f"{file} is not the file of its passport (SHA-256 differs): restore it from the repository.")
     try:
-        arrays = load(data)
+        return load(data)
     except (SafetensorError, KeyError):  # KeyError: a kind of number that NumPy does not have
         raise CourseError(f"{file} is damaged or no safetensors file: restore it from the repository.") from None
+
+
+def read_weights(model, file, sha256=None):
+    """Put the weights of a safetensors file into a model of the same architecture; all checks come first."""
+    file = Path(file)
+    arrays = read_arrays(file, sha256)
     wanted = {v.path: tuple(v.shape) for v in _variables(model)}
     found = {name: a.shape for name, a in arrays.items()}
     if wanted != found:

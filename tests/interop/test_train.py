@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
@@ -349,6 +349,22 @@ def test_weights_of_another_network_are_told_in_a_sentence(tmp_path):
     save_file({"kernel": np.zeros(3, np.float32)}, weights)
     with pytest.raises(CourseError, match="of another network: they have no conv1"):
         Learner(replace(tiny(tmp_path / "run"), start=weights))
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no numbers", "damaged or no safetensors file"),
+        (save({"kernel": np.zeros(3, np.float32)}), "of another network: they have no conv1"),
+    ],
+)
+def test_weights_that_cannot_be_gone_on_from_cost_no_film(tmp_path, monkeypatch, capsys, content, told, processes):
+    monkeypatch.setattr(train, "render_shards", None)
+    weights = tmp_path / "start.safetensors"
+    weights.write_bytes(content)
+    assert main(["--out", str(tmp_path), "--start", str(weights), "--processes", processes]) == 2
+    assert told in capsys.readouterr().err
 
 
 def test_missing_weights_to_start_from_are_told_before_a_film_is_drawn(tmp_path, monkeypatch, capsys):
