@@ -267,10 +267,10 @@ class Learner:
 
     def released(self):
         """The mean weights by Keras path, float32, and among them START_SHARE of those that were gone on from."""
-        arrays, share = to_arrays(self.mean.net), np.float32(START_SHARE)
+        arrays, kept = to_arrays(self.mean.net), np.float32(START_SHARE)  # the start's kernels may be float16
         if self.start is None:
             return arrays
-        return {name: (1 - share) * array + share * self.start[name] for name, array in arrays.items()}
+        return {name: (1 - START_SHARE) * array + kept * self.start[name] for name, array in arrays.items()}
 
 
 def work(rank, world, run):
