@@ -1,17 +1,19 @@
 """util.editions: a learner's copy is open, leads to the end all the same, and keeps answers when it is renewed."""
 
 import copy
+import functools
 import io
 from contextlib import redirect_stdout
 
 import nbformat
+import numpy as np
 import pytest
 
 from tests.test_notebooks import NAMES
 from util import editions
 from util.checks import CheckFailed
 from util.errors import CourseError
-from util.exercises import checked
+from util.exercises import borrowed, checked, own_work
 
 FOLDER = editions.NOTEBOOKS
 
@@ -144,6 +146,37 @@ def test_checked_hides_no_fault_of_the_check_itself():
 
     with pytest.raises(KeyError):
         checked(check, len, len)
+
+
+def test_borrowed_code_is_noticed():
+    import util.evaluation
+    from util.evaluation import auc
+
+    def inside(y, score):
+        from util.evaluation import auc as area
+
+        return area(y, score)
+
+    def nested(y, score):
+        return [(lambda a, b: auc(a, b))(*pair) for pair in zip(y, score, strict=True)]
+
+    space = {"auc": auc, "util": util, "helper": 1}
+    exec("def by_name(y, s):\n    return auc(y, s)\ndef by_module(y, s):\n    return util.evaluation.auc(y, s)", space)
+    exec("def column(table):\n    return table.auc + helper", space)  # a column of that name, not the function
+    exec("def local(auc):\n    return auc + 1", space)
+    found = [space["by_name"], space["by_module"], inside, nested, auc, functools.partial(auc, [0, 1])]
+    assert [borrowed(function) for function in found] == ["auc", "util", "util.evaluation", "auc", "auc", "partial"]
+    assert borrowed(space["column"]) is borrowed(space["local"]) is borrowed(np.mean) is borrowed(len) is None
+    with pytest.raises(CheckFailed, match="own auc"):
+        own_work(auc)
+    own_work(np.mean)
+
+
+def test_checked_mentions_borrowed_code(capsys):
+    from util.evaluation import auc
+
+    assert checked(lambda answer: print("Right."), auc, len) is auc
+    assert "own auc: try it without" in capsys.readouterr().out
 
 
 # --- All copies, and again -------------------------------------------------------------------------

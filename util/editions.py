@@ -78,7 +78,9 @@ def exercise_name(source):
     """The name of the one function that an exercise asks for."""
     names = [node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     if len(names) != 1 or not REGION.search(source):
-        raise CourseError(f"An exercise defines one function with one pair of solution marks; this one defines {names}.")
+        raise CourseError(
+            f"An exercise defines one function with one pair of solution marks; this one defines {names}."
+        )
     return names[0]
 
 
@@ -111,7 +113,9 @@ def _forgiving(cell, name):
     made = copy.deepcopy(cell)
     call = re.compile(rf"^(?P<check>check_\w+)\({name}\)$", re.MULTILINE)
     if not call.search(cell.source):
-        raise CourseError(f"The check {cell.id} does not call its check with {name}: write check_...({name}) on a line.")
+        raise CourseError(
+            f"The check {cell.id} does not call its check with {name}: write check_...({name}) on a line."
+        )
     text = call.sub(rf"{name} = checked(\g<check>, {name}, {name}_solution)", cell.source)
     imports, rest = _after_imports(text)
     made.source = "\n".join([*imports, "from util.exercises import checked", *rest])

@@ -1,6 +1,9 @@
 """stand-in until the real one is merged"""
+
 from contextlib import contextmanager
 from pathlib import Path
+
+
 @contextmanager
 def whole(path):
     part = Path(f"{path}.part")
