@@ -1,0 +1,7 @@
+"""python -m util.website"""
+
+import sys
+
+from util.website import main
+
+sys.exit(main())
