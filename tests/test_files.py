@@ -113,7 +113,9 @@ def test_sweep_takes_half_written_files_only(tmp_path):
     for name in (*kept, ".a-0123456789abcdef.part"):
         (tmp_path / name).write_text("")
     (tmp_path / ".b-0123456789abcdef.part").mkdir()
-    sweep(tmp_path)
+    sweep(tmp_path, r"b|aa")
+    assert len(list(tmp_path.iterdir())) == len(kept) + 2
+    sweep(tmp_path, "a")
     assert {path.name for path in tmp_path.iterdir()} == kept | {".b-0123456789abcdef.part"}
 
 

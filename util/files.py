@@ -14,7 +14,7 @@ from pathlib import Path
 
 from util.errors import CourseError
 
-PART = re.compile(r"\..*-[0-9a-f]{16}\.part")  # the names of half-written files; nothing else has such a name
+PART = re.compile(r"\.(.*)-[0-9a-f]{16}\.part")  # the name of a half-written file; nothing else has such a name
 
 
 @contextlib.contextmanager
@@ -83,10 +83,14 @@ def _begin(target):
     return part
 
 
-def sweep(folder):
-    """Remove the half-written files that killed commands left in a folder; only where no other command is at work."""
+def sweep(folder, names=".*"):
+    """Remove the halves that killed commands left in a folder of files whose names `names` matches, a regular expression.
+
+    Whoever sweeps writes these files, and is `alone` in the folder: nobody is writing one of them now.
+    """
     for path in Path(folder).iterdir():
-        if PART.fullmatch(path.name) and path.is_file():
+        half = PART.fullmatch(path.name)
+        if half and re.fullmatch(names, half[1]) and path.is_file():
             path.unlink(missing_ok=True)
 
 

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from util.download import download
 from util.errors import CourseError
-from util.fetch import PREDICTIONS, download
+from util.fetch import PREDICTIONS
 from util.findings import FINDINGS
 
 FILE = PREDICTIONS.name
