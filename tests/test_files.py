@@ -40,10 +40,14 @@ def test_a_sentence_in_place_of_an_error_of_the_system(tmp_path):
     full = r"a\.txt cannot be written \(No space left on device\): make room there"
     with pytest.raises(CourseError, match=full), whole(tmp_path / "a.txt"):
         raise OSError(28, "No space left on device")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CourseError, match=r"There is no folder .*file: make it"):
+        check_place(tmp_path / "file" / "a.txt")
+    (tmp_path / "file").unlink()
     with pytest.raises(CourseError, match=r"cannot be written \(OSError\)"), whole(tmp_path / "a.txt"):
         raise OSError("no number")
     for call in (check_place, lambda path: whole(path).__enter__()):
-        with pytest.raises(CourseError, match=r"absent/a\.txt cannot be written \(No such file or directory\)"):
+        with pytest.raises(CourseError, match=r"There is no folder .*absent: make it, or name another place"):
             call(tmp_path / "absent" / "a.txt")
     assert list(tmp_path.iterdir()) == []
 

@@ -70,6 +70,8 @@ def _one_sentence(path):
 
 def _regular(path):
     target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        raise CourseError(f"There is no folder {Path(path).parent}: make it, or name another place.")
     if os.path.lexists(target) and not target.is_file():
         kind = "a folder" if target.is_dir() else "a device, a pipe or the like"
         raise CourseError(f"{path} is {kind}, where a file is to be written: name a file.")
