@@ -423,6 +423,17 @@ def test_files_that_differ_are_no_failing_network(published, tmp_path, monkeypat
 # ---- stopped, and started twice ---------------------------------------------------------------------------------
 
 
+def test_the_folder_is_the_one_of_the_environment_or_the_courses(monkeypatch, tmp_path, capsys):
+    asked = []
+    monkeypatch.setattr(fetch, "fetch_nih", lambda *given: asked.append(given) or fetch.Fetched({}, {}))
+    monkeypatch.delenv("CXR_ROOT", raising=False)
+    assert main(["nih"]) == 0
+    monkeypatch.setenv("CXR_ROOT", str(tmp_path))
+    assert main(["nih", "--films", "7", "--replace", "a", "b"]) == 0
+    assert asked == [(HOME / "data" / "nih", "starter", ()), (tmp_path, "7", ["a", "b"])]
+    assert f"Verified. Now: make course COHORT=nih ROOT={tmp_path}" in capsys.readouterr().out
+
+
 def test_ctrl_c_says_how_to_go_on(published, tmp_path, monkeypatch, capsys):
     def stop(*_, **__):
         raise KeyboardInterrupt
@@ -450,7 +461,7 @@ def test_ctrl_c_does_not_wait_for_slow_films(published, tmp_path, monkeypatch):
         fetch_nih(tmp_path)
     assert time.monotonic() - started < 15
     assert not [path for path in (tmp_path / "images").iterdir() if path.name.endswith(".part")]
-    assert len(film_names(tmp_path)) < len(MIXED)  # those not begun were not begun
+    assert sum(published.asked[film_path(name)] for name in MIXED) == fetch.TOGETHER  # those not begun were not begun
 
 
 COMMAND = """
