@@ -1,4 +1,4 @@
-# make course | make test | make lab | make bench      (Windows, conda: see README.md)
+# make course | make test | make lab | make bench | make fuzz      (Windows, conda: see README.md)
 PYTHON ?= python3
 COHORT ?= phantom
 ROOT ?=
@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: setup course test test-interop interop-where-possible nih lab bench notebooks clean
+.PHONY: setup course test test-interop interop-where-possible nih lab bench fuzz notebooks clean
 
 setup: $(READY)
 
@@ -48,17 +48,23 @@ $(INTEROP)/.ready: $(READY)
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tf-keras==2.21.0
 	@touch $@
 
-# Real films: 621 and NIH's tables into data/nih; make nih FILMS=boxed ROOT=folder for others.
+# Real films: 900 and NIH's tables into data/nih; make nih FILMS=starter|boxed|all|N ROOT=folder for others.
+# Files of your own stay as they are; REPLACE="NAME ..." names those that NIH's are to replace.
 FILMS ?= starter
+REPLACE ?=
 
 nih: setup
-	@$(RUN) -m util.fetch nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)")
+	@$(RUN) -m util.fetch nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)") $(if $(REPLACE),--replace $(REPLACE))
 
 lab: setup
 	@$(RUN) -m jupyter lab notebooks/01_explore_and_leaks.ipynb
 
 bench: setup
 	@$(RUN) -m tests.bench
+
+# Damaged and hostile input by the thousand, for an hour or so; make fuzz KINDS="films server" for some of it.
+fuzz: setup
+	@$(RUN) -m tests.fuzz $(KINDS)
 
 # For maintainers: put freshly executed outputs (phantom cohort) into notebooks/.
 notebooks: setup

@@ -222,6 +222,59 @@ def test_setup_cell_outside_the_course(tmp_path):
         run_python(code, cwd=tmp_path, env={**os.environ, "JPY_SESSION_NAME": str(tmp_path / "x.ipynb")})
 
 
+SETUP = (HOME / "util" / "setup_cell.py").read_text(encoding="utf-8")
+
+
+def run_setup(folder, before="", **environment):
+    """The set-up cell in a Python that knows nothing of the course but what is told; (exit code, output, errors)."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("COURSE_HOME", "PYTHONPATH", "JPY_SESSION_NAME")
+    }
+    code = f"import sys\nsys.prefix = {str(folder)!r}\n{before}\n{SETUP}"
+    command, environment = [sys.executable, "-P", "-c", code], kept | {n: str(v) for n, v in environment.items()}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, (done.stderr.strip().splitlines() or [""])[-1]
+
+
+def test_whatever_says_where_the_course_is_is_heard(tmp_path):
+    """PYTHONPATH, as nbgrader's users set it; COURSE_HOME; the notebook's own place as Jupyter or VS Code tell it."""
+    notebook = HOME / "notebooks" / "01_explore_and_leaks.ipynb"
+    ways = {"PYTHONPATH": HOME, "COURSE_HOME": HOME, "JPY_SESSION_NAME": notebook}
+    for name, value in ways.items():
+        assert run_setup(tmp_path, **{name: value})[:2][0] == 0, name
+    code, told, _ = run_setup(tmp_path, before=f"__vsc_ipynb_file__ = {str(notebook)!r}")
+    assert code == 0 and told.startswith("1,620 simulated films")
+    code, _, told = run_setup(tmp_path)
+    assert code and told.endswith("open this notebook from a clone of the course, or set COURSE_HOME to one.")
+
+
+def test_course_home_goes_before_a_course_beside_the_notebook(tmp_path):
+    """A folder util/ that somebody handed in with a notebook is not what the notebook is judged by."""
+    (tmp_path / "util").mkdir()
+    for name in ("__init__", "cohort", "colab"):
+        (tmp_path / "util" / f"{name}.py").write_text("load_cohort = install_missing = lambda: 'of the learner'\n")
+    assert run_setup(tmp_path)[1] == "of the learner\n"
+    assert run_setup(tmp_path, COURSE_HOME=HOME)[1].startswith("1,620 simulated films")
+
+
+def test_a_wrong_course_home_is_named(tmp_path):
+    code, _, told = run_setup(tmp_path, COURSE_HOME=tmp_path / "absent", PYTHONPATH=HOME)
+    assert code and f"The course is not found in {tmp_path / 'absent'}, which COURSE_HOME names: open" in told
+
+
+def test_another_module_of_that_name_is_named(tmp_path):
+    (tmp_path / "util.py").write_text("x = 1\n")
+    before = f"sys.path.insert(0, {str(tmp_path)!r})\n"
+    code, _, told = run_setup(tmp_path, before=f"{before}import util", PYTHONPATH=HOME)
+    assert code and told == (
+        f"ImportError: Another module named util is loaded, {tmp_path / 'util.py'}: restart the kernel and run this cell first."
+    )
+    code, told, _ = run_setup(tmp_path, before=before, PYTHONPATH=HOME)  # beside the notebook, but not loaded yet
+    assert code == 0 and told.startswith("1,620 simulated films")
+
+
 def test_colab_adds_only_what_is_missing(monkeypatch):
     assert colab.missing_packages(PROJECT["dependencies"]) == []
     assert colab.missing_packages(

@@ -105,6 +105,30 @@ def test_command_says_what_is_missing(monkeypatch, capsys):
     assert "--root" in capsys.readouterr().err
 
 
+def test_another_file_in_their_place_stays(release, mirror, tmp_path, capsys):
+    mirror.write_bytes(release)
+    (tmp_path / published.FILE).write_text("mine")
+    assert published.main(["--root", str(tmp_path)]) == 2
+    assert "is not the published file (it has 4 bytes in place of" in capsys.readouterr().err
+    assert (tmp_path / published.FILE).read_text() == "mine"
+
+
+def test_halves_of_a_killed_command_are_swept(release, mirror, tmp_path, monkeypatch, capsys):
+    mirror.write_bytes(release)
+    half, other = (tmp_path / f".{name}-0123456789abcdef.part" for name in (published.FILE, "scores.csv"))
+    half.write_text("half")
+    other.write_text("somebody else's half")
+    assert published.main(["--root", str(tmp_path)]) == 0
+    assert other.exists() and not half.exists()
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(published, "find_and_read", stop)
+    assert published.main(["--root", str(tmp_path)]) == 130
+    assert "the same command starts again" in capsys.readouterr().err
+
+
 def test_auc_of_every_finding_is_published():
     assert tuple(published.PUBLISHED_AUC) == FINDINGS
 

@@ -11,13 +11,16 @@ ChestX-ray14 with the plain cross-entropy. Its probabilities were never calibrat
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from util.download import download
 from util.errors import CourseError
-from util.fetch import PREDICTIONS, download
+from util.fetch import PREDICTIONS
+from util.files import alone, interruptible, sweep
 from util.findings import FINDINGS
 
 FILE = PREDICTIONS.name
@@ -64,7 +67,9 @@ def fetch_predictions(root):
     root = Path(root).expanduser()
     if not root.is_dir():
         raise CourseError(f"There is no folder {root}: name the folder that holds NIH's label file.")
-    return download(PREDICTIONS, root)
+    with alone(root):
+        sweep(root, re.escape(FILE))
+        return download(PREDICTIONS, root)
 
 
 def main(arguments=None):
@@ -75,10 +80,14 @@ def main(arguments=None):
     try:
         if not options.root:
             raise CourseError("Where to? Name the folder of NIH's label file with --root.")
-        print(f"Verified: {find_and_read(options.root) or fetch_predictions(options.root)}")
+        with interruptible():
+            print(f"Verified: {find_and_read(options.root) or fetch_predictions(options.root)}")
     except CourseError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped. Nothing half was left; the same command starts again.", file=sys.stderr)
+        return 130
     return 0
 
 

@@ -13,8 +13,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from util.download import Remote, download, git_sha1, raw, source
 from util.errors import CourseError
-from util.fetch import Remote, download, git_sha1, raw, source
 from util.findings import FINDINGS
 from util.images import Preprocessing
 from util.readers import CHECKPOINT, HDF5, TORCH, look_inside
@@ -40,7 +40,7 @@ class Record:
     Attributes
     ----------
     name : str
-    files : tuple of util.fetch.Remote; a hash that nobody has recorded is None
+    files : tuple of util.download.Remote; a hash that nobody has recorded is None
     format : HDF5, TORCH or CHECKPOINT of util.readers
     labels : names of the outputs in the file's order; those the course does not have are dropped
     preprocessing : util.images.Preprocessing, or None where the file's owner has to give it

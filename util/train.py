@@ -34,6 +34,7 @@ from util.augment import augment
 from util.cohort import PHANTOM, load_cohort
 from util.errors import CourseError
 from util.evaluation import auc
+from util.files import alone, interruptible, sweep, whole
 from util.findings import FINDINGS
 from util.finetune import MEAN, STD, Tuned, average, further, further_loss, read_out, to_input, weighted
 from util.images import Preprocessing
@@ -185,15 +186,18 @@ class Learner:
             self._resume()
 
     def _resume(self):
-        kept = torch.load(self.state, weights_only=True)  # numbers only: nothing in the file is executed
+        kept = read_state(self.state)
         self.log = kept["log"]
         begun = [(line["size"], line["films"]) for line in self.log]
         planned = [(self.run.stages[k][0], films) for k, _, films in self.run.rounds()[: len(begun)]]
         if begun != planned or kept.get("begun") != self.begun:
             raise CourseError(f"{self.run.out} was begun with other stages or weights: choose another with --out.")
-        self.model.load_state_dict(kept["model"])
-        self.mean.load_state_dict(kept["mean"])
-        self.optimizer.load_state_dict(kept["optimizer"])
+        try:
+            self.model.load_state_dict(kept["model"])
+            self.mean.load_state_dict(kept["mean"])
+            self.optimizer.load_state_dict(kept["optimizer"])
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError):
+            raise damaged(self.state) from None
 
     def learn(self):
         """All rounds that are left; keeps the state after each."""
@@ -255,9 +259,10 @@ class Learner:
         if self.rank == 0:
             state = {"model": self.model.state_dict(), "mean": self.mean.state_dict()}
             state |= {"optimizer": self.optimizer.state_dict(), "log": self.log, "begun": self.begun}
-            torch.save(state, self.state.with_suffix(".part"))
-            self.state.with_suffix(".part").replace(self.state)
-            pd.DataFrame(self.log).to_csv(self.run.out / "log.csv", index=False)
+            with whole(self.state) as part, part.open("wb") as stream:
+                torch.save(state, stream)
+            with whole(self.run.out / "log.csv") as part:
+                pd.DataFrame(self.log).to_csv(part, index=False)
 
     def held_out_auc(self, films, size):
         """Mean AUC over findings of the mean weights on the held-out films, against mined labels."""
@@ -271,6 +276,27 @@ class Learner:
         if self.start is None:
             return arrays
         return {name: (1 - START_SHARE) * array + kept * self.start[name] for name, array in arrays.items()}
+
+
+def read_state(file):
+    """What `Learner` keeps after each round: dict; nothing in the file is executed."""
+    try:
+        kept = torch.load(file, weights_only=True)
+    except OSError as error:
+        raise CourseError(f"{file} cannot be read ({error.strerror}): mend that, or choose another --out.") from None
+    except Exception:  # a file that is cut short is told in many ways
+        raise damaged(file) from None
+    whole_state = isinstance(kept, dict) and {"model", "mean", "optimizer", "log"} <= set(kept)
+    if not whole_state or not all(isinstance(line, dict) and {"size", "films"} <= set(line) for line in kept["log"]):
+        raise damaged(file)
+    return kept
+
+
+def damaged(file):
+    """The sentence on a file from which no training can be resumed."""
+    return CourseError(
+        f"{file} is damaged, so nothing is resumed from it: remove it to begin again, or choose another --out."
+    )
 
 
 def work(rank, world, run):
@@ -288,14 +314,22 @@ def work(rank, world, run):
 def train(run, processes):
     """Train from where an earlier call stopped; returns the released weights, arrays by Keras path."""
     Learner(run)  # says here what is wrong with --start or --out, before films are drawn and processes begun
-    for number in {0, len(run.stages) - 1}:
-        run.drawn(number)  # here, not in each process
-    (run.out / "meeting").unlink(missing_ok=True)
-    if processes == 1:
-        work(0, 1, run)
-    else:
-        torch.multiprocessing.spawn(work, (processes, run), nprocs=processes)
-    return Learner(run).released()
+    try:
+        run.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CourseError(
+            f"{run.out} cannot be written ({error.strerror}): choose another folder with --out."
+        ) from None
+    with alone(run.out):
+        sweep(run.out, r"last\.pt|log\.csv")
+        for number in {0, len(run.stages) - 1}:
+            run.drawn(number)  # here, not in each process
+        (run.out / "meeting").unlink(missing_ok=True)
+        if processes == 1:
+            work(0, 1, run)
+        else:
+            torch.multiprocessing.spawn(work, (processes, run), nprocs=processes)
+        return Learner(run).released()
 
 
 def started(start):
@@ -392,10 +426,14 @@ def main(arguments=None):
             f"python -m util.train{' --subtle' * options.subtle}{f' --start {run.start.name}' if run.start else ''} "
             f"--films {options.films} --stages {options.stages} --seed {options.seed} --processes {options.processes}"
         )
-        file = release(run, train(run, options.processes), options.name, command)
+        with interruptible():
+            file = release(run, train(run, options.processes), options.name, command)
     except CourseError as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on after the last round that was finished.", file=sys.stderr)
+        return 130
     print(f"Weights, passport and scores: {file.parent}. To embed them, copy {options.name}* to data/weights.")
     return 0
 

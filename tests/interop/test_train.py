@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test
 from util import train  # noqa: E402
 from util.augment import augment  # noqa: E402
 from util.errors import CourseError  # noqa: E402
+from util.files import alone  # noqa: E402
 from util.findings import FINDINGS  # noqa: E402
 from util.finetune import further, to_input  # noqa: E402
 from util.phantom.disease import true_prevalence  # noqa: E402
@@ -333,6 +334,93 @@ def test_a_run_is_not_resumed_from_other_weights(small, tmp_path):
     for other in (run, replace(run, start=None)):
         with pytest.raises(CourseError, match="begun with other stages or weights"):
             Learner(other)
+
+
+def keep(state, change):
+    """Change what a training has kept."""
+    kept = torch.load(state, weights_only=True)
+    change(kept)
+    torch.save(kept, state)
+
+
+class Evil:
+    """Would write a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state: state.write_bytes(b""),
+        lambda state: state.write_bytes(b"no zip"),
+        lambda state: state.write_bytes(state.read_bytes()[:1000]),
+        lambda state: state.write_bytes(state.read_bytes()[:-1000]),
+        lambda state: torch.save([1, 2], state),
+        lambda state: torch.save({"model": Evil(state.with_name("evil"))}, state),
+        lambda state: keep(state, lambda kept: kept.pop("mean")),
+        lambda state: keep(state, lambda kept: kept.update(log=[1])),
+        lambda state: keep(state, lambda kept: kept.update(log=[{}])),
+        lambda state: keep(state, lambda kept: kept["model"].popitem()),
+        lambda state: keep(state, lambda kept: kept.update(model=3)),
+        lambda state: keep(state, lambda kept: kept.update(optimizer={})),
+        lambda state: keep(state, lambda kept: kept["optimizer"].update(param_groups=[])),
+    ],
+)
+def test_a_damaged_state_gets_one_sentence(small, tmp_path, damage):
+    run = tiny(tmp_path)
+    learner = Learner(run)
+    learner.log = [{"size": 32, "films": 8}]
+    learner._keep()
+    Learner(run)
+    damage(tmp_path / "last.pt")
+    with pytest.raises(
+        CourseError, match=r"last\.pt is damaged, so nothing is resumed from it: remove it to begin again"
+    ):
+        Learner(run)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.pt", "log.csv"]
+
+
+def test_a_full_disk_leaves_the_old_state(small, tmp_path, monkeypatch):
+    learner = Learner(tiny(tmp_path))
+    learner._keep()
+    before = (tmp_path / "last.pt").read_bytes()
+
+    def full(state, stream):
+        stream.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(train.torch, "save", full)
+    with pytest.raises(CourseError, match=r"last\.pt cannot be written \(No space left on device\)"):
+        learner._keep()
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last.pt", "log.csv"]
+
+
+def test_one_training_to_a_folder(small, tmp_path):
+    run = tiny(tmp_path / "run")
+    run.out.mkdir()
+    (run.out / ".last.pt-0123456789abcdef.part").write_text("half, of a killed training")
+    with alone(run.out), pytest.raises(CourseError, match="Another command is at work in"):
+        train.train(run, 1)
+    train.train(run, 1)
+    assert not list(run.out.glob(".*"))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CourseError, match="choose another folder with --out"):
+        train.train(tiny(tmp_path / "file"), 1)
+
+
+def test_ctrl_c_says_how_to_go_on(monkeypatch, tmp_path, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(train, "train", stop)
+    assert main(["--out", str(tmp_path)]) == 130
+    assert "The same command goes on after the last round that was finished" in capsys.readouterr().err
 
 
 def test_the_passport_tells_what_was_gone_on_from(tmp_path):

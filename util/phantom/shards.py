@@ -1,7 +1,6 @@
 """Films for training: many, uncompressed, in chunks that survive an interruption."""
 
 import json
-import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from util.augment import PLACE
 from util.errors import CourseError
+from util.files import alone, sweep, whole
 from util.findings import FINDINGS
 from util.phantom import films
 from util.phantom.cohort import GENERATOR_VERSION, check_film_arguments, root_seed, write_json
@@ -17,6 +17,7 @@ from util.phantom.studies import MINED, sample_studies
 from util.phantom.subtle import subtle_studies
 
 CHUNK = 500  # films per file
+TABLES = ("table.csv", "truth.npy", "mined.npy")
 
 
 def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1.0, subtle=False):
@@ -27,40 +28,61 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
     touches), truth.npy (float32 (n, 14), severities, 0 absent), mined.npy (uint8 (n, 14)),
     table.csv and recipe.json. With ``subtle`` many findings hardly show and some do not (``util.phantom.subtle``); they
     stay in truth.npy, but no place has what is not drawn. No patient is one of an embedded cohort
-    (``cohort.root_seed``). Raises CourseError when ``out`` holds another recipe or its disk is too full.
+    (``cohort.root_seed``). Raises CourseError when ``out`` holds another recipe, another command is drawing there, or its
+    disk is too full.
     """
     check_film_arguments(size)
-    root = root_seed(seed, "shards")
-    if subtle:
-        table, drawn = subtle_studies(n, root, enriched, confounding)
-    else:
-        table = drawn = sample_studies(n, root, enriched, confounding)
     out = Path(out)
-    _claim(out, {"generator_version": GENERATOR_VERSION, "n": n, "seed": seed, "size": size,
-                 "enriched": enriched, "confounding": confounding, "subtle": subtle})  # fmt: skip
-    table.to_csv(out / "table.csv", index=False)
-    np.save(out / "truth.npy", table[list(FINDINGS)].to_numpy(np.float32))
-    np.save(out / "mined.npy", table[MINED].to_numpy(np.uint8))
-    work = partial(_pixels_and_places, seed=root, size=size)
-    missing = [start for start in range(0, n, CHUNK) if not _chunk_path(out, start).exists()]
-    if not missing:
+    recipe = {"generator_version": GENERATOR_VERSION, "n": n, "seed": seed, "size": size, "enriched": enriched,
+              "confounding": confounding, "subtle": subtle}  # fmt: skip
+    _claim(out, recipe)
+    if not _missing(out, n):
         return
+    with alone(out):
+        sweep(out)
+        _draw_missing(out, recipe, _missing(out, n), workers)
+
+
+def _missing(out, n):
+    """The first films of the chunks that are to be drawn; n, where there is none, where the tables alone are missing."""
+    chunks = [start for start in range(0, n, CHUNK) if not all(path.exists() for path in _chunk_paths(out, start))]
+    tables = [n for name in TABLES if not (out / name).exists()]
+    return chunks or tables
+
+
+def _draw_missing(out, recipe, missing, workers):
+    """Write the tables, and after them the chunks that begin with the films `missing`."""
+    n, size, root = recipe["n"], recipe["size"], root_seed(recipe["seed"], "shards")
+    if recipe["subtle"]:
+        table, drawn = subtle_studies(n, root, recipe["enriched"], recipe["confounding"])
+    else:
+        table = drawn = sample_studies(n, root, recipe["enriched"], recipe["confounding"])
+    with whole(out / "table.csv") as part:
+        table.to_csv(part, index=False)
+    _save(out / "truth.npy", table[list(FINDINGS)].to_numpy(np.float32))
+    _save(out / "mined.npy", table[MINED].to_numpy(np.uint8))
     todo = drawn[np.isin(np.arange(n) // CHUNK * CHUNK, missing)]
+    if todo.empty:
+        return
     _check_space(out, len(todo), size)
-    films_drawn = films.for_each_row(work, todo, "Drawing films", workers)
+    films_drawn = films.for_each_row(partial(_pixels_and_places, seed=root, size=size), todo, "Drawing films", workers)
     for start in missing:
-        path = _chunk_path(out, start)
-        part = path.with_suffix(".part")
-        shape = (min(CHUNK, n - start), size, size)
-        chunk = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
-        places = np.zeros((len(chunk), size // PLACE, size // PLACE, len(FINDINGS)), bool)
-        for i in range(len(chunk)):
-            chunk[i], places[i] = next(films_drawn)
-        chunk.flush()
-        del chunk
-        np.save(out / path.name.replace("films", "places"), places)
-        os.replace(part, path)
+        (path, places_path), shape = _chunk_paths(out, start), (min(CHUNK, n - start), size, size)
+        with whole(path) as part:
+            chunk = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=shape)
+            places = np.zeros((len(chunk), size // PLACE, size // PLACE, len(FINDINGS)), bool)
+            for i in range(len(chunk)):
+                chunk[i], places[i] = next(films_drawn)
+            chunk.flush()
+            del chunk
+            _save(places_path, places)
     next(films_drawn, None)  # closes the progress bar and the processes
+
+
+def _save(path, array):
+    """An array as .npy, whole or not at all."""
+    with whole(path) as part, part.open("wb") as stream:
+        np.save(stream, array)
 
 
 def open_shards(out):
@@ -68,16 +90,23 @@ def open_shards(out):
     out = Path(out)
     if not (out / "recipe.json").is_file():
         raise CourseError(f"{out} holds no shards; write them with render_shards or python -m util.phantom --shards")
-    truth, mined = np.load(out / "truth.npy"), np.load(out / "mined.npy")
-    chunks = [np.load(path, mmap_mode="r") for path in sorted(out.glob("films-*.npy"))]
+    truth, mined = _load(out / "truth.npy"), _load(out / "mined.npy")
+    chunks = [_load(path, mmap_mode="r") for path in sorted(out.glob("films-*.npy"))]
     if sum(map(len, chunks)) != len(truth):
         raise CourseError(f"{out} is unfinished; call render_shards again with the same arguments to resume")
     paths = sorted(out.glob("places-*.npy"))
-    places = np.empty((len(truth), *np.load(paths[0], mmap_mode="r").shape[1:]), bool)
+    places = np.empty((len(truth), *_load(paths[0], mmap_mode="r").shape[1:]), bool)
     ends = np.cumsum([len(chunk) for chunk in chunks])
     for rows, path in zip(np.split(places, ends[:-1]), paths, strict=True):
-        rows[:] = np.load(path)  # a chunk at a time: those of 100,000 films fill 350 MB
+        rows[:] = _load(path)  # a chunk at a time: those of 100,000 films fill 350 MB
     return chunks, truth, mined, places
+
+
+def _load(path, **options):
+    try:
+        return np.load(path, **options)
+    except (OSError, ValueError, EOFError):
+        raise CourseError(f"{path} is missing or damaged; remove it and call render_shards again to resume") from None
 
 
 def _pixels_and_places(row, seed, size):
@@ -90,8 +119,8 @@ def _pixels_and_places(row, seed, size):
     return film.pixels, places
 
 
-def _chunk_path(out, start):
-    return out / f"films-{start // CHUNK:04d}.npy"
+def _chunk_paths(out, start):
+    return [out / f"{kind}-{start // CHUNK:04d}.npy" for kind in ("films", "places")]
 
 
 def _check_space(out, films, size):
@@ -108,10 +137,17 @@ def _claim(out, recipe):
     """Make the folder and note the recipe, or check that the folder is of this very recipe."""
     note = out / "recipe.json"
     if note.is_file():
-        if json.loads(note.read_text(encoding="utf-8")) != recipe:
+        try:
+            noted = json.loads(note.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            raise CourseError(
+                f"{note} is damaged, so nobody knows which films {out} holds; remove that folder or choose another"
+            ) from None
+        if noted != recipe:
             raise CourseError(f"{out} was begun with other arguments, see {note.name} there; choose another folder")
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise CourseError(f"{out} exists and is not an empty folder; choose another place or remove it first")
     out.mkdir(parents=True, exist_ok=True)
-    write_json(note, recipe)
+    with whole(note) as part:
+        write_json(part, recipe)
