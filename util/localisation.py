@@ -93,10 +93,9 @@ def outlines(cohort, images, size=None):
 
 def _mask_codes(cohort):
     """Run lengths of the outlines of simulated films by (image, finding); empty where only boxes are known."""
-    path = next(iter(cohort.paths.values())).parents[1] / "masks.csv.gz" if cohort.simulated else None
-    if path is None or not path.is_file():
+    if not cohort.simulated or cohort.root is None or not (cohort.root / "masks.csv.gz").is_file():
         return {}
-    table = pd.read_csv(path)
+    table = pd.read_csv(cohort.root / "masks.csv.gz")
     return dict(zip(zip(table["Image"], table["finding"], strict=True), table["rle"], strict=True))
 
 

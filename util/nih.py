@@ -4,6 +4,7 @@ Wang et al., ChestX-ray8, CVPR 2017 (arXiv 1705.02315); https://nihcc.app.box.co
 """
 
 import hashlib
+import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -28,6 +29,7 @@ COLUMNS = {
 BOX_PIXELS = 1024  # NIH gives its boxes in films of 1024 x 1024 pixels
 BOX_COLUMNS = ["Image", "finding", "x", "y", "w", "h"]
 CORNERS = BOX_COLUMNS[2:]
+FILM = re.compile(r"\.(png|jpe?g)$", re.IGNORECASE)  # endings of films on disk
 OLDEST = 120  # the first label file holds ages up to 414
 
 
@@ -70,7 +72,7 @@ def read_labels(path):
     if table.empty:
         raise CourseError(f"{path} lists no film: fetch it again from NIH.")
     films = table[list(COLUMNS)].rename(columns=COLUMNS)
-    twice = films["Image"][films["Image"].duplicated()]
+    twice = films["Image"][film_stems(films["Image"]).duplicated()]
     if len(twice):
         raise CourseError(f"{path} lists the film {twice.iloc[0]} twice: keep one of its rows.")
     for column in ("PatientId", "FollowUp", "Age"):
@@ -112,16 +114,51 @@ def _findings(labels, path):
     return pd.DataFrame(rows[codes], columns=list(FINDINGS), index=labels.index)
 
 
+def film_stems(names):
+    """Names of films without .png, .jpg or .jpeg: the same film may be kept in another format than a table says."""
+    return pd.Series(names, dtype=object).str.replace(FILM, "", regex=True)
+
+
 def find_films(root):
-    """Paths of the films under `root`, by name: images/, images_001/images/ to images_012/images/, or root itself."""
+    """Paths of the films under `root`, by file name, PNG or JPEG: in images/, images_001/images/ to images_012/images/,
+    or in root itself."""
     folders = [root, root / "images", *sorted(root.glob("images_0*")), *sorted(root.glob("images_0*/images"))]
     return {
         path.name: path
         for folder in folders
         if folder.is_dir()
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() == ".png"
+        if FILM.search(path.name) and not path.name.startswith(".")
     }
+
+
+def match_films(images, files):
+    """Paths of the films that a table lists, by the table's own names.
+
+    Parameters
+    ----------
+    images : Series of film names, no two of one stem
+    files : dict, file name -> Path (`find_films`); a file of another ending is taken where the very name is absent
+
+    Returns
+    -------
+    dict, name in `images` -> Path, without the films that are not there
+
+    Raises
+    ------
+    CourseError : two files of other endings could be a film.
+    """
+    stems, by_stem = film_stems(list(files)), {}
+    for name, stem in zip(files, stems, strict=True):
+        by_stem.setdefault(stem, []).append(name)
+    found = {}
+    for image, stem in zip(images, film_stems(images), strict=True):
+        names = [image] if image in files else by_stem.get(stem, [])
+        if len(names) > 1:
+            raise CourseError(f"The film {image} could be {names[0]} or {names[1]} on disk: keep one of them.")
+        if names:
+            found[image] = files[names[0]]
+    return found
 
 
 def read_boxes(path, paths):
@@ -130,7 +167,7 @@ def read_boxes(path, paths):
     Parameters
     ----------
     path : str or Path of BBox_List_2017.csv, plain, gzip or zip (header of nine fields, rows of six) or a table of six
-    paths : dict, film name -> Path; boxes of other films are left out
+    paths : dict, film name -> Path; boxes are found by stem, those of other films are left out
 
     Returns
     -------
@@ -146,7 +183,8 @@ def read_boxes(path, paths):
     if unknown:
         raise CourseError(f"{path}: unknown finding {sorted(unknown)[0]!r}; known are {', '.join(FINDINGS)}.")
     rows[CORNERS] = _within_film(rows, path)
-    rows = rows[rows["Image"].isin(paths)].reset_index(drop=True)
+    rows["Image"] = film_stems(rows["Image"]).map(dict(zip(film_stems(list(paths)), paths, strict=True)))
+    rows = rows[rows["Image"].notna()].reset_index(drop=True)
     shapes = {image: film_shape(paths[image]) for image in rows["Image"].unique()}
     scale = np.array([shapes[image] for image in rows["Image"]], float).reshape(-1, 2) / BOX_PIXELS
     rows[["x", "w"]] = rows[["x", "w"]].mul(scale[:, 1], axis=0)
@@ -184,11 +222,12 @@ def assign_splits(films, root):
     if not all(path.is_file() for path in lists):
         split = np.select([unit < 0.60, unit < 0.70], ["train", "valid"], "test")
         return split, "The split by patient is the course's own, not NIH's."
-    train_val, test = (set(path.read_text(encoding="utf-8").split()) for path in lists)
-    unlisted = films["Image"][~films["Image"].isin(train_val | test)]
+    train_val, test = (set(film_stems(path.read_text(encoding="utf-8").split())) for path in lists)
+    stems = film_stems(films["Image"])
+    unlisted = films["Image"][~stems.isin(train_val | test)]
     if len(unlisted):
         raise CourseError(f"{root}: the film {unlisted.iloc[0]} is in neither train_val_list.txt nor test_list.txt.")
-    split = np.where(films["Image"].isin(test), "test", np.where(unit < 0.125, "valid", "train"))
+    split = np.where(stems.isin(test), "test", np.where(unit < 0.125, "valid", "train"))
     return split, "Test films are NIH's official list; its training list is divided by patient by the course."
 
 

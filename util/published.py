@@ -10,12 +10,12 @@ ChestX-ray14 with the plain cross-entropy. Its probabilities were never calibrat
 """
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from util import settings
 from util.errors import CourseError
 from util.fetch import PREDICTIONS, download
 from util.findings import FINDINGS
@@ -32,11 +32,8 @@ PUBLISHED_AUC = {
 }  # fmt: skip
 
 
-def find_predictions(root=None):
-    """Path of the predictions in the folder `root` (else the environment variable CXR_ROOT), or None."""
-    root = root or os.environ.get("CXR_ROOT")
-    if not root:
-        return None
+def find_predictions(root):
+    """Path of the predictions in the folder `root`, or None."""
     return next((path for name in FILES if (path := Path(root).expanduser() / name).is_file()), None)
 
 
@@ -70,7 +67,7 @@ def fetch_predictions(root):
 def main(arguments=None):
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m util.published", description=__doc__.split("\n")[0])
-    parser.add_argument("--root", default=os.environ.get("CXR_ROOT"), help="folder of the label file (or CXR_ROOT)")
+    parser.add_argument("--root", default=settings.films_folder(), help="folder of the label file (or CXR_ROOT)")
     options = parser.parse_args(arguments)
     try:
         if not options.root:

@@ -33,7 +33,9 @@ def films_to_score(name, root):
     if not paths:
         raise CourseError(f"No film and no label file under {root}: put films into {root / 'images'}.")
     films = pd.DataFrame({"Image": sorted(paths)})
-    return Cohort("nih", films, pd.DataFrame(columns=nih.BOX_COLUMNS), notes=("No label file.",), paths=paths)
+    return Cohort(
+        "nih", films, pd.DataFrame(columns=nih.BOX_COLUMNS), notes=("No label file.",), paths=paths, root=root
+    )
 
 
 def calibrated(passport, logits):

@@ -4,9 +4,7 @@ Three sources, one shape: the embedded model on simulated films; the published p
 films, where the user has them (`util.published`); else the embedded model on the user's real films.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -45,13 +43,12 @@ class Study:
     source: str
 
 
-def load_study(cohort, root=None):
-    """The study of a cohort: the published predictions where they lie beside NIH's label file, else our own model's.
+def load_study(cohort):
+    """The study of a cohort: the published predictions where they lie in its folder, else our own model's.
 
     Parameters
     ----------
     cohort : util.cohort.Cohort
-    root : folder of the real films, by default the environment variable CXR_ROOT; not asked for the phantom
 
     Returns
     -------
@@ -61,9 +58,9 @@ def load_study(cohort, root=None):
     ------
     CourseError : the predictions are damaged, or scores cannot be had (`util.scores.cohort_scores`).
     """
-    path = None if cohort.simulated else published.find_predictions(root)
+    path = None if cohort.simulated or cohort.root is None else published.find_predictions(cohort.root)
     if path is not None:
-        return _published_study(path, root or os.environ["CXR_ROOT"])
+        return _published_study(path, cohort.root)
     test, scores = cohort.split("test"), cohort_scores(cohort, "test")
     tuning, tuning_scores = cohort.split("valid"), cohort_scores(cohort, "valid")
     train = cohort.split("train")
@@ -71,7 +68,7 @@ def load_study(cohort, root=None):
 
 
 def _published_study(path, root):
-    labels = nih.find_file(Path(root).expanduser(), nih.LABEL_FILES)
+    labels = nih.find_file(root, nih.LABEL_FILES)
     listed, p = nih.read_labels(labels), published.read_predictions(path)
     films = listed[listed["Image"].isin(p.index)].reset_index(drop=True)
     if len(films) < 2:
