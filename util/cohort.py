@@ -9,11 +9,13 @@ from util import nih, settings
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import read_film
+from util.tables import read_table
 
 HOME = Path(__file__).resolve().parents[1]  # the course's folder
 PHANTOM = HOME / "data" / "phantom"
 COLUMNS = ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *FINDINGS]
 DEVICES = ["Portable", "ChestTube"]  # known of simulated films only
+TEXTS = {"Image", "Sex", "View", "Split", "NearDuplicateOf", "finding"}  # columns of the phantom that hold no numbers
 SPLITS = ("train", "valid", "test")
 
 
@@ -142,7 +144,7 @@ def _load_phantom(root):
 def _phantom(root, tables, images, paths, notes):
     """The simulated cohort of some films of the tables; every film of `paths` can be read."""
     films, truth, boxes = (table[table["Image"].isin(images)].reset_index(drop=True) for table in tables.values())
-    duplicates = truth.loc[truth["NearDuplicateOf"].notna(), ["Image", "NearDuplicateOf"]].reset_index(drop=True)
+    duplicates = truth.loc[truth["NearDuplicateOf"] != "", ["Image", "NearDuplicateOf"]].reset_index(drop=True)
     truth = truth[["Image"]].join((truth[list(FINDINGS)] > 0).astype("int8"))
     return Cohort("phantom", films, boxes, truth, notes=notes, paths=paths, duplicates=duplicates, root=root)
 
@@ -154,9 +156,28 @@ def _phantom_table(path):
         "boxes": nih.BOX_COLUMNS,
     }[path.stem]
     try:
-        return pd.read_csv(path)[columns]
-    except (OSError, ValueError, KeyError):
+        table = read_table(path, {column: column for column in columns}, "a table of the phantom")
+        numbers = [column for column in columns if column not in TEXTS]
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+        if path.stem == "films" and not _plausible(table):
+            raise ValueError
+    except ValueError:
         raise CourseError(f"The table {path} is damaged: restore data/phantom from the repository.") from None
+    return table
+
+
+def _plausible(films):
+    """Whether a phantom's table of films holds what one holds: each film once, whole numbers, labels of 0 and 1."""
+    whole = films[["PatientId", "FollowUp", "Age"]]
+    return (
+        films["Image"].is_unique
+        and all(pd.api.types.is_integer_dtype(dtype) for dtype in whole.dtypes)
+        and (whole >= 0).all(axis=None)
+        and films[[*FINDINGS, *DEVICES]].isin([0, 1]).all(axis=None)
+        and films["Sex"].isin(["F", "M"]).all()
+        and films["View"].isin(["PA", "AP"]).all()
+        and films["Split"].isin([*SPLITS, "reversed"]).all()
+    )
 
 
 def load_table(root):
@@ -173,7 +194,9 @@ def load_table(root):
     root, _, listed = _nih_labels(root)
     split, sentence = nih.assign_splits(listed, root)
     boxes = pd.DataFrame(columns=nih.BOX_COLUMNS)
-    return Cohort("nih", listed.assign(Split=split)[COLUMNS], boxes, notes=(sentence,), root=root)
+    notes, films = (*listed.attrs["notes"], sentence), listed.assign(Split=split)[COLUMNS]
+    films.attrs.clear()
+    return Cohort("nih", films, boxes, notes=notes, root=root)
 
 
 def _nih_labels(root):
@@ -207,7 +230,9 @@ def _load_nih(root):
     unknown_ages = int(films["Age"].isna().sum())
     if unknown_ages:
         notes.append(f"{unknown_ages:,} impossible ages (over {nih.OLDEST} years) are treated as unknown.")
+    notes += listed.attrs["notes"]
     films = films.reset_index(drop=True)
+    films.attrs.clear()
     split, sentence = nih.assign_splits(films, root)
     box_file = nih.find_file(root, nih.BOX_FILES)
     boxes = nih.read_boxes(box_file, paths) if box_file else pd.DataFrame(columns=nih.BOX_COLUMNS)
