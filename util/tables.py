@@ -20,7 +20,7 @@ import pandas as pd
 from util.errors import CourseError
 
 MOST_BYTES = 32 * 2**20  # of a file, and of what is packed in it
-MOST_ROWS, MOST_COLUMNS = 500_000, 200
+MOST_LINES, MOST_COLUMNS = 500_000, 200
 MOST_PARTS = 1000  # gzip files joined to one, or files in a zip
 MOST_MEMORY = 128 * 2**20  # bytes that unpacking .xz may ask for
 QUOTED = 80  # characters of a foreign cell that a message repeats
@@ -176,7 +176,7 @@ def _decoded(data):
 
 def read_lines(path):
     """Lines of a text, without blanks around them and without empty ones: list of str. Raises as `read_text`."""
-    return list(_counted(path, filter(None, map(str.strip, io.StringIO(read_text(path), newline=None)))))
+    return list(filter(None, map(str.strip, _lines(path))))
 
 
 def read_table(path, columns, whose, **options):
@@ -196,17 +196,25 @@ def read_table(path, columns, whose, **options):
     Raises
     ------
     CourseError : as `read_text`; a column that is absent or stands twice; a row that is longer or shorter than the
-    header, save for empty cells at its end; quotes that do not close; more than 500,000 rows, 200 columns or 131,072
+    header, save for empty cells at its end; quotes that do not close; more than 500,000 lines, 200 columns or 131,072
     characters in a cell.
     """
-    rows = csv.reader(io.StringIO(read_text(path, **options), newline=""), strict=True)
+    rows = csv.reader(_lines(path, **options), strict=True)
     try:
         header = next(filter(None, rows), [])
         places = _places(path, header, columns, whose)
-        kept = [*map(itemgetter(*places), _counted(path, _as_wide(path, header, rows)))]
+        kept = [*map(itemgetter(*places), _as_wide(path, header, rows))]
     except csv.Error as error:
         raise _refused(path, rows.line_num, f"is no row of a table ({error})") from None
     return pd.DataFrame(kept, columns=list(columns.values()), dtype="str")
+
+
+def _lines(path, **options):
+    """The lines of a text with their ends, counted before they are taken apart."""
+    text = read_text(path, **options)
+    if max(text.count("\n"), text.count("\r")) > MOST_LINES:
+        raise CourseError(f"{path} has more than {MOST_LINES:,} lines: keep those of ChestX-ray14.")
+    return io.StringIO(text, newline="")
 
 
 def _refused(path, line, reason):
@@ -234,12 +242,4 @@ def _as_wide(path, header, rows):
     for row in filter(None, rows):
         if len(row) != width and (len(row) < width or any(row[width:])):
             raise _refused(path, rows.line_num, f"has {len(row):,} cells where the header has {width:,}")
-        yield row
-
-
-def _counted(path, rows):
-    """The rows, as long as they are no more than a table may have."""
-    for count, row in enumerate(rows):
-        if count == MOST_ROWS:
-            raise CourseError(f"{path} has more than {MOST_ROWS:,} rows: keep those of ChestX-ray14.")
         yield row
