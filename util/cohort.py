@@ -1,5 +1,7 @@
 """One interface to two cohorts: simulated films with known truth (`phantom`) and real ones (`nih`)."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from util import nih, settings
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import read_film
+from util.progress import progress
 from util.tables import read_table
 
 HOME = Path(__file__).resolve().parents[1]  # the course's folder
@@ -83,6 +86,44 @@ class Cohort:
         splits = ", ".join(f"{counts.get(split, 0):,} {split}" for split in shown)
         head = f"{len(self.films):,} {kind} of {self.films['PatientId'].nunique():,} patients: {splits}."
         return "\n".join([head, *self.notes, "Not for clinical use."])
+
+
+def film_by_film(cohort, images, work, label, unreadable=None):
+    """What a function makes of each film, on all cores and with a progress bar.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    images : film names
+    work : function of the pixels of a film, uint8 (h, w)
+    label : str, shown before the bar
+    unreadable : dict that takes the names of films that cannot be read, and why; or None
+
+    Returns
+    -------
+    dict film name -> what `work` gives, in the order of `images`, without the films that cannot be read
+
+    Raises
+    ------
+    CourseError : a film cannot be read, and `unreadable` is None.
+    """
+    answers = {}
+
+    def take(image):
+        try:
+            return image, work(cohort.read(image)), None
+        except CourseError as error:
+            return image, None, error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for image, answer, error in progress(pool.map(take, images), label, total=len(images)):
+            if error is None:
+                answers[image] = answer
+            elif unreadable is None:
+                raise error
+            else:
+                unreadable[image] = str(error)
+    return answers
 
 
 def load_cohort(name=None, root=None):
