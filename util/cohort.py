@@ -278,4 +278,15 @@ def _load_nih(root):
     box_file = nih.find_file(root, nih.BOX_FILES)
     boxes = nih.read_boxes(box_file, paths) if box_file else pd.DataFrame(columns=nih.BOX_COLUMNS)
     films = films.assign(Split=split)[COLUMNS]
-    return Cohort("nih", films, boxes, None, missing, (*notes, sentence), paths, root=root)
+    return Cohort("nih", films, boxes, None, missing, (*notes, sentence, *_gaps(films)), paths, root=root)
+
+
+def _gaps(films):
+    """Sentences on what a small cohort lacks: splits without a film, findings that tell no film from another."""
+    empty = [split for split in SPLITS if not (films["Split"] == split).any()]
+    if empty:
+        yield f"No film falls into the split {' or '.join(empty)}: a larger folder would fill all three."
+    positives = films[list(FINDINGS)].sum()
+    for number, text in ((0, "No film shows"), (len(films), "Every film shows")):
+        if constant := list(positives.index[positives == number]):
+            yield f"{text} {', '.join(constant)}."

@@ -45,7 +45,10 @@ def read_predictions(path):
     CourseError : the file is not the published one, byte for byte.
     """
     path = Path(path)
-    if problem := PREDICTIONS.problem(path):
+    if not path.is_file():
+        raise CourseError(f"{path} is no file: get {PREDICTIONS.url}.")
+    much = path.stat().st_size > 2 * PREDICTIONS.bytes  # then it is not even read
+    if problem := "it is much larger" if much else PREDICTIONS.problem(path):
         raise CourseError(f"{path} is not the published file ({problem}): get {PREDICTIONS.url}.")
     table = pd.read_csv(path, index_col="Image Index").rename_axis("Image")
     return table.set_axis(table.columns.str.removeprefix("prob_"), axis=1)[list(FINDINGS)]

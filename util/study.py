@@ -69,10 +69,15 @@ def load_study(cohort):
 
 def _published_study(path, root):
     labels = nih.find_file(root, nih.LABEL_FILES)
+    if labels is None:
+        raise CourseError(f"There is no label file in {root} any more: put NIH's Data_Entry_2017_v2020.csv there.")
     listed, p = nih.read_labels(labels), published.read_predictions(path)
     films = listed[listed["Image"].isin(p.index)].reset_index(drop=True)
-    if len(films) < 2:
-        raise CourseError(f"{labels.name} lists none of the published films: use NIH's own label file, unshortened.")
+    if films["PatientId"].nunique() < 2:
+        raise CourseError(
+            f"{labels.name} lists none of the published films, or those of one patient: use NIH's own label file, "
+            f"unshortened, or remove {path.name} to have this course's own model judged."
+        )
     train = listed[~listed["PatientId"].isin(films["PatientId"])].reset_index(drop=True)
     smallest = np.finfo(np.float32).eps
     scores = logit(p.loc[films["Image"]].clip(smallest, 1 - smallest))
@@ -104,7 +109,7 @@ def rival_scores(train, films):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    known = train["Age"].median()
+    known = train["Age"].median() if train["Age"].notna().any() else 0.0
 
     def features(table):
         age, portable = table["Age"].fillna(known).to_numpy(dtype=float), table["View"].to_numpy() == "AP"
