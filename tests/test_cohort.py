@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from util.cohort import COLUMNS, PHANTOM, load_cohort
+from util.cohort import COLUMNS, PHANTOM, load_cohort, load_table
 from util.errors import CourseError
 from util.findings import DEFINITIONS, FINDINGS
 from util.leakage import patient_overlap
@@ -230,10 +230,10 @@ def test_no_film_is_decoded_that_is_not_asked_for(cohort, nih_root_or_none, open
 # ---- which cohort, and where ------------------------------------------------------------------------------------
 
 
-def test_phantom_is_the_default_and_ignores_the_folder_of_real_films(monkeypatch, phantom_cohort):
-    monkeypatch.setenv("CXR_ROOT", "no/such/folder")
+def test_phantom_is_the_default(monkeypatch, phantom_cohort):
     assert load_cohort().name == "phantom"
     monkeypatch.setenv("COHORT", "")
+    monkeypatch.setenv("CXR_ROOT", "")
     assert len(load_cohort().films) == len(phantom_cohort.films)
 
 
@@ -245,6 +245,32 @@ def test_environment_variables_choose_cohort_and_folder(monkeypatch, nih_files):
     cohort = load_cohort()
     assert (cohort.name, cohort.simulated, list(cohort.films["Image"])) == ("nih", False, ["a.png"])
     assert load_cohort("phantom").simulated  # what is asked for comes first
+
+
+def test_a_folder_of_real_films_alone_is_no_wish_for_simulated_ones(monkeypatch, nih_files):
+    nih_files.labels(("a.png",))
+    monkeypatch.setenv("CXR_ROOT", str(nih_files.root))
+    for name in (None, ""):
+        monkeypatch.setenv("COHORT", "")
+        with pytest.raises(CourseError, match=r"CXR_ROOT names .* COHORT=nih to read them, or COHORT=phantom"):
+            load_cohort(name)
+    assert load_cohort("phantom").simulated and not load_cohort("nih").simulated
+    monkeypatch.setenv("COHORT", "phantom")
+    assert load_cohort().simulated
+    with pytest.raises(
+        CourseError, match=r"films.csv is missing.*ask for the cohort nih if that folder holds real films"
+    ):
+        load_cohort(root=nih_files.root)
+
+
+def test_a_cohort_knows_its_folder(monkeypatch, nih_files, phantom_cohort, tmp_path):
+    nih_files.labels(("a.png",))
+    monkeypatch.chdir(tmp_path)
+    assert load_cohort("nih", "nih").root == nih_files.root == load_table("nih").root
+    assert phantom_cohort.root == phantom_cohort.reversed.root == PHANTOM
+    monkeypatch.chdir(PHANTOM.parent)
+    again = load_cohort("phantom", "phantom")
+    assert again.root == PHANTOM and again.paths == phantom_cohort.paths
 
 
 def test_arguments_come_before_the_environment(monkeypatch, nih_files):

@@ -165,9 +165,9 @@ def test_the_whole_table_of_nih_needs_no_film(nih_root):
 
 
 def test_load_table_says_what_it_needs(tmp_path, monkeypatch):
-    monkeypatch.delenv("CXR_ROOT", raising=False)
+    monkeypatch.setenv("CXR_ROOT", str(tmp_path / "another"))
     with pytest.raises(CourseError, match="Name their folder"):
-        load_table()
+        load_table(None)
     with pytest.raises(CourseError, match="No label file"):
         load_table(tmp_path)
 

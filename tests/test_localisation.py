@@ -1,6 +1,7 @@
 """Localisation: each measure by hand and against a library, its nulls, and intervals that cover as they promise."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -223,6 +224,19 @@ def test_outlines_of_the_phantom_lie_in_their_boxes(phantom_cohort):
     small = outlines(phantom_cohort, images, size=(64, 64))
     for pair, mask in found.items():
         assert np.array_equal(small[pair], mask[2::5, 2::5])
+
+
+def test_masks_lie_in_the_cohorts_folder_wherever_its_films_are(phantom_cohort, tmp_path):
+    boxed = phantom_cohort.boxes.iloc[:1]
+    image, finding = boxed.iloc[0][["Image", "finding"]]
+    film = tmp_path / "elsewhere" / image
+    film.parent.mkdir()
+    film.write_bytes(phantom_cohort.paths[image].read_bytes())
+    exact = outlines(phantom_cohort, [image])[image, finding]
+    moved = replace(phantom_cohort, paths={image: film})
+    np.testing.assert_array_equal(outlines(moved, [image])[image, finding], exact)
+    by_hand = outlines(replace(moved, root=None), [image])[image, finding]
+    assert by_hand.sum() > exact.sum() and by_hand[exact].all()  # without a folder, the box
 
 
 def test_outlines_of_real_films_are_their_boxes(nih_files):

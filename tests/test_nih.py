@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from util import nih
+from util.cohort import load_cohort
 from util.errors import CourseError
 from util.findings import FINDINGS
 
@@ -171,6 +172,58 @@ def test_films_in_all_of_nihs_folders(nih_files):
     for name, expected in pixels.items():
         np.testing.assert_array_equal(cohort.read(name), expected)
     assert cohort.missing == ()
+
+
+def test_films_are_found_by_stem_and_keep_the_names_of_the_table(nih_files):
+    names = {"1_0.png": "1_0.jpg", "1_1.png": "1_1.JPEG", "2_0.png": "2_0.png", "3_0.jpg": "3_0.PNG", "4_0": "4_0.png"}
+    nih_files.labels(*[(name, "Mass", 0, int(name[0])) for name in names])
+    pixels = {name: nih_files.film(file, (1024, 1024)) for name, file in names.items()}
+    nih_files.film("2_0.jpg")  # beside the very film that the table names
+    nih_files.film("._1_0.png")  # what macOS leaves
+    nih_files.boxes(("1_0.png", "Mass", 1, 2, 3, 4), ("3_0.png", "Mass", 1, 2, 3, 4), ("9_0.png", "Mass", 1, 2, 3, 4))
+    (nih_files.root / "test_list.txt").write_text("1_0.png\n1_1.png\n")
+    (nih_files.root / "train_val_list.txt").write_text("2_0.png\n3_0.png\n4_0.png\n")
+    cohort = nih_files.load()
+    assert list(cohort.films["Image"]) == list(cohort.paths) == list(names)
+    assert cohort.missing == () and list(cohort.boxes["Image"]) == ["1_0.png", "3_0.jpg"]
+    assert list(cohort.split("test")["Image"]) == ["1_0.png", "1_1.png"]
+    for name, expected in pixels.items():
+        exact = names[name].lower().endswith("png")
+        np.testing.assert_allclose(cohort.read(name), expected, atol=0 if exact else 120)
+    with pytest.raises(CourseError, match="not on disk"):
+        cohort.read("1_0.jpg")
+
+
+@pytest.mark.parametrize("listed", ["sub/a.png", "sub\\a.png", "A.png", "a.tif", "a.png.png"])
+def test_a_name_is_never_bent_into_another(nih_files, listed):
+    nih_files.labels((listed,), ("b.png",))
+    nih_files.film("a.png")
+    nih_files.film("b.jpg")
+    assert nih_files.load().missing == (listed,)
+
+
+def test_two_files_that_could_be_one_film(nih_files):
+    nih_files.labels(("a.png",))
+    nih_files.film("a.jpg")
+    nih_files.film("a.jpeg", folder="images_001")
+    with pytest.raises(CourseError, match=r"The film a.png could be a.jp.* or a.jp.* on disk: keep one of them"):
+        nih_files.load()
+
+
+def test_one_film_under_two_endings_is_listed_twice(nih_files):
+    with pytest.raises(CourseError, match=r"lists the film a.jpg twice"):
+        nih.read_labels(nih_files.labels(("a.png",), ("a.jpg",)))
+
+
+def test_the_folder_of_jpeg_films(nih_root):
+    root = nih_root.parent / "nih-more2"
+    if not root.is_dir():
+        pytest.skip(f"no folder of JPEG films here ({root} is absent)")
+    cohort = load_cohort("nih", root)
+    assert len(cohort.films) == 1037 and not cohort.missing
+    assert {path.suffix for path in cohort.paths.values()} == {".jpg"}
+    assert all(image.endswith(".png") and path.stem == image[:-4] for image, path in cohort.paths.items())
+    assert cohort.read(cohort.films["Image"][0]).std() > 10
 
 
 def test_listed_films_that_are_missing_are_left_out_and_counted(nih_files):

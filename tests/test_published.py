@@ -44,14 +44,10 @@ def mirror(tmp_path, monkeypatch):
     return file
 
 
-def test_nothing_is_found_where_nothing_is(tmp_path, monkeypatch):
-    monkeypatch.delenv("CXR_ROOT", raising=False)
-    assert published.find_predictions() is None
+def test_nothing_is_found_where_nothing_is(tmp_path):
     assert published.find_predictions(tmp_path) is None
     (tmp_path / "preds.csv").touch()
     assert published.find_predictions(tmp_path) == tmp_path / "preds.csv"
-    monkeypatch.setenv("CXR_ROOT", str(tmp_path))
-    assert published.find_predictions() == tmp_path / "preds.csv"
 
 
 def test_columns_are_named_and_ordered(release, tmp_path):
@@ -153,7 +149,7 @@ def test_study_of_published_predictions(release, nih_files):
     nih_files.film(IMAGES[0])
     (nih_files.root / published.FILE).write_bytes(release)
     cohort = nih_files.load()
-    found = study.load_study(cohort, nih_files.root)
+    found = study.load_study(cohort)
     assert sorted(found.films["Image"]) == IMAGES and list(found.scores.index) == list(found.films["Image"])
     assert found.published is None  # not all of the published films
     patients = [set(part["PatientId"]) for part in (found.tuning, found.test, found.train)]
@@ -165,12 +161,40 @@ def test_study_of_published_predictions(release, nih_files):
     assert list(found.test_scores.index) == list(found.test["Image"]) and not found.weighted
 
 
+def test_a_study_is_of_the_cohorts_own_folder(release, nih_files, tmp_path, monkeypatch):
+    """Whatever the environment says, and whatever lies in another folder: films and scores are those of the cohort."""
+    nih_files.labels(*[(image, "Mass", 0, int(image[:8])) for image in IMAGES])
+    nih_files.film(IMAGES[0])
+    (nih_files.root / published.FILE).write_bytes(release)
+    other = type(nih_files)(tmp_path / "other")
+    other.root.mkdir()
+    other.labels(*[(image, "Mass", 0, int(image[:8])) for image in IMAGES[:6]])
+    other.film(IMAGES[0])
+    (other.root / "preds.csv").write_bytes(release)
+    bare = type(nih_files)(tmp_path / "bare")
+    bare.root.mkdir()
+    bare.labels((IMAGES[0],))
+    bare.film(IMAGES[0])
+
+    def scored(cohort, split):
+        return pd.DataFrame(0.0, cohort.split(split)["Image"], list(FINDINGS))
+
+    monkeypatch.setattr(study, "cohort_scores", scored)
+    for name in ("", "nih"):
+        for root in ("", str(nih_files.root)):
+            monkeypatch.setenv("COHORT", name)
+            monkeypatch.setenv("CXR_ROOT", root)
+            assert sorted(study.load_study(nih_files.load()).films["Image"]) == IMAGES
+            assert sorted(study.load_study(other.load()).films["Image"]) == IMAGES[:6]
+            assert len(study.load_study(bare.load()).films) == len(bare.load().split("test")) < 2
+
+
 def test_study_needs_nihs_labels(release, nih_files):
     nih_files.labels(("x.png",))
     nih_files.film("x.png")
     (nih_files.root / "preds.csv").write_bytes(release)
     with pytest.raises(CourseError, match="lists none of the published films"):
-        study.load_study(nih_files.load(), nih_files.root)
+        study.load_study(nih_files.load())
 
 
 def test_rival_knows_age_sex_and_view_alone(phantom_cohort):
@@ -206,7 +230,7 @@ def real(nih_root):
     """The study of github.com/jrzech/reproduce-chexnet with NIH's labels; skips when absent."""
     if published.find_predictions(nih_root) is None:
         pytest.skip(f"{nih_root} lacks the published predictions: python -m util.published --root {nih_root}")
-    return study.load_study(load_cohort("nih", nih_root), nih_root)
+    return study.load_study(load_cohort("nih", nih_root))
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,24 @@
 """One interface to two cohorts: simulated films with known truth (`phantom`) and real ones (`nih`)."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
 
-from util import nih
+from util import nih, settings
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import read_film
+from util.progress import progress
+from util.tables import read_table
 
 HOME = Path(__file__).resolve().parents[1]  # the course's folder
 PHANTOM = HOME / "data" / "phantom"
 COLUMNS = ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *FINDINGS]
 DEVICES = ["Portable", "ChestTube"]  # known of simulated films only
+TEXTS = {"Image", "Sex", "View", "Split", "NearDuplicateOf", "finding"}  # columns of the phantom that hold no numbers
 SPLITS = ("train", "valid", "test")
 
 
@@ -35,6 +39,7 @@ class Cohort:
     duplicates : DataFrame Image and NearDuplicateOf, the film that it copies (phantom), or None (nih)
     reversed : a Cohort of its own, films of other patients whose view, PORTABLE marker and chest tubes go with the
         findings the other way round (phantom), or None (nih). No table above counts its films.
+    root : Path of the folder that it was loaded from, where further files of its films lie, or None: put together by hand
     """
 
     name: str
@@ -46,6 +51,7 @@ class Cohort:
     paths: dict = field(default_factory=dict, repr=False)
     duplicates: pd.DataFrame | None = None
     reversed: "Cohort | None" = None
+    root: Path | None = None
 
     @property
     def simulated(self):
@@ -82,6 +88,44 @@ class Cohort:
         return "\n".join([head, *self.notes, "Not for clinical use."])
 
 
+def film_by_film(cohort, images, work, label, unreadable=None):
+    """What a function makes of each film, on all cores and with a progress bar.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    images : film names
+    work : function of the pixels of a film, uint8 (h, w)
+    label : str, shown before the bar
+    unreadable : dict that takes the names of films that cannot be read, and why; or None
+
+    Returns
+    -------
+    dict film name -> what `work` gives, in the order of `images`, without the films that cannot be read
+
+    Raises
+    ------
+    CourseError : a film cannot be read, and `unreadable` is None.
+    """
+    answers = {}
+
+    def take(image):
+        try:
+            return image, work(cohort.read(image)), None
+        except CourseError as error:
+            return image, None, error
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for image, answer, error in progress(pool.map(take, images), label, total=len(images)):
+            if error is None:
+                answers[image] = answer
+            elif unreadable is None:
+                raise error
+            else:
+                unreadable[image] = str(error)
+    return answers
+
+
 def load_cohort(name=None, root=None):
     """Load a cohort: its tables, never a film that is not asked for.
 
@@ -97,13 +141,20 @@ def load_cohort(name=None, root=None):
 
     Raises
     ------
-    CourseError : the name is unknown, the folder is missing or empty, or a table in it is wrong.
+    CourseError : the name is unknown, the folder is missing or empty, or a table in it is wrong; or neither name nor
+    folder is given and only CXR_ROOT is set, so that real films may be meant.
     """
-    name = name or os.environ.get("COHORT") or "phantom"
+    asked = name or settings.cohort_name()
+    if not asked and not root and settings.films_folder():
+        raise CourseError(
+            "CXR_ROOT names a folder of real films, but COHORT is not set: set COHORT=nih to read them, or "
+            "COHORT=phantom for the simulated ones."
+        )
+    name = asked or "phantom"
     if name == "phantom":
-        return _load_phantom(Path(root or PHANTOM))
+        return _load_phantom(Path(root or PHANTOM).expanduser().absolute())
     if name == "nih":
-        return _load_nih(root or os.environ.get("CXR_ROOT"))
+        return _load_nih(root or settings.films_folder())
     raise CourseError(f"There is no cohort {name!r}: use 'phantom' or 'nih'.")
 
 
@@ -113,7 +164,8 @@ def _load_phantom(root):
         path = root / f"{table}.csv"
         if not path.is_file():
             raise CourseError(
-                f"No phantom cohort at {root} ({path.name} is missing): restore data/phantom from the repository."
+                f"No phantom cohort at {root} ({path.name} is missing): restore data/phantom from the repository, or ask "
+                "for the cohort nih if that folder holds real films."
             )
         tables[table] = _phantom_table(path)
     films, truth = tables["films"], tables["truth"].set_index("Image")
@@ -124,18 +176,18 @@ def _load_phantom(root):
     paths = {image: root / "films" / image for image in films["Image"]}
     notes = ("Drawn by a computer with known truth; findings are enriched, see data/README.md.",)
     if not aside.any():
-        return _phantom(tables, films["Image"], paths, notes)
-    apart = _phantom(tables, films["Image"][aside], paths, notes)
+        return _phantom(root, tables, films["Image"], paths, notes)
+    apart = _phantom(root, tables, films["Image"][aside], paths, notes)
     notes += (f"{aside.sum():,} more films, confounders reversed, stay apart: cohort.split('reversed').",)
-    return replace(_phantom(tables, films["Image"][~aside], paths, notes), reversed=apart)
+    return replace(_phantom(root, tables, films["Image"][~aside], paths, notes), reversed=apart)
 
 
-def _phantom(tables, images, paths, notes):
+def _phantom(root, tables, images, paths, notes):
     """The simulated cohort of some films of the tables; every film of `paths` can be read."""
     films, truth, boxes = (table[table["Image"].isin(images)].reset_index(drop=True) for table in tables.values())
-    duplicates = truth.loc[truth["NearDuplicateOf"].notna(), ["Image", "NearDuplicateOf"]].reset_index(drop=True)
+    duplicates = truth.loc[truth["NearDuplicateOf"] != "", ["Image", "NearDuplicateOf"]].reset_index(drop=True)
     truth = truth[["Image"]].join((truth[list(FINDINGS)] > 0).astype("int8"))
-    return Cohort("phantom", films, boxes, truth, notes=notes, paths=paths, duplicates=duplicates)
+    return Cohort("phantom", films, boxes, truth, notes=notes, paths=paths, duplicates=duplicates, root=root)
 
 
 def _phantom_table(path):
@@ -145,25 +197,47 @@ def _phantom_table(path):
         "boxes": nih.BOX_COLUMNS,
     }[path.stem]
     try:
-        return pd.read_csv(path)[columns]
-    except (OSError, ValueError, KeyError):
+        table = read_table(path, {column: column for column in columns}, "a table of the phantom")
+        numbers = [column for column in columns if column not in TEXTS]
+        table[numbers] = table[numbers].apply(pd.to_numeric)
+        if path.stem == "films" and not _plausible(table):
+            raise ValueError
+    except ValueError:
         raise CourseError(f"The table {path} is damaged: restore data/phantom from the repository.") from None
+    return table
 
 
-def load_table(root=None):
+def _plausible(films):
+    """Whether a phantom's table of films holds what one holds: each film once, whole numbers, labels of 0 and 1."""
+    whole = films[["PatientId", "FollowUp", "Age"]]
+    return (
+        films["Image"].is_unique
+        and all(pd.api.types.is_integer_dtype(dtype) for dtype in whole.dtypes)
+        and (whole >= 0).all(axis=None)
+        and films[[*FINDINGS, *DEVICES]].isin([0, 1]).all(axis=None)
+        and films["Sex"].isin(["F", "M"]).all()
+        and films["View"].isin(["PA", "AP"]).all()
+        and films["Split"].isin([*SPLITS, "reversed"]).all()
+    )
+
+
+def load_table(root):
     """The whole label table of ChestX-ray14, whatever films are on disk: a Cohort whose films cannot be read.
 
     Parameters
     ----------
-    root : folder with NIH's label file; by default the environment variable CXR_ROOT
+    root : folder with NIH's label file, such as `root` of a cohort
 
     Raises
     ------
     CourseError : the folder is not named or missing, or has no label file, or a wrong one.
     """
-    root, _, listed = _nih_labels(root or os.environ.get("CXR_ROOT"))
+    root, _, listed = _nih_labels(root)
     split, sentence = nih.assign_splits(listed, root)
-    return Cohort("nih", listed.assign(Split=split)[COLUMNS], pd.DataFrame(columns=nih.BOX_COLUMNS), notes=(sentence,))
+    boxes = pd.DataFrame(columns=nih.BOX_COLUMNS)
+    notes, films = (*listed.attrs["notes"], sentence), listed.assign(Split=split)[COLUMNS]
+    films.attrs.clear()
+    return Cohort("nih", films, boxes, notes=notes, root=root)
 
 
 def _nih_labels(root):
@@ -183,11 +257,12 @@ def _nih_labels(root):
 
 def _load_nih(root):
     root, label_file, listed = _nih_labels(root)
-    paths = nih.find_films(root)
+    files = nih.find_films(root)
+    paths = nih.match_films(listed["Image"], files)
     notes = [f"Labels: {label_file.name}, mined from reports. Source: NIH Clinical Center, Wang et al. 2017."]
-    films = listed[listed["Image"].isin(paths)] if paths else listed
+    films = listed[listed["Image"].isin(paths)] if files else listed
     missing = tuple(listed["Image"][~listed["Image"].isin(paths)])
-    if not paths:
+    if not files:
         notes.append("No film is on disk: the tables can be explored, no film can be read.")
     elif films.empty:
         raise CourseError(f"{label_file} lists none of the films under {root}: keep NIH's file names.")
@@ -196,10 +271,22 @@ def _load_nih(root):
     unknown_ages = int(films["Age"].isna().sum())
     if unknown_ages:
         notes.append(f"{unknown_ages:,} impossible ages (over {nih.OLDEST} years) are treated as unknown.")
+    notes += listed.attrs["notes"]
     films = films.reset_index(drop=True)
-    paths = {image: paths[image] for image in films["Image"] if image in paths}
+    films.attrs.clear()
     split, sentence = nih.assign_splits(films, root)
     box_file = nih.find_file(root, nih.BOX_FILES)
     boxes = nih.read_boxes(box_file, paths) if box_file else pd.DataFrame(columns=nih.BOX_COLUMNS)
     films = films.assign(Split=split)[COLUMNS]
-    return Cohort("nih", films, boxes, None, missing, (*notes, sentence), paths)
+    return Cohort("nih", films, boxes, None, missing, (*notes, sentence, *_gaps(films)), paths, root=root)
+
+
+def _gaps(films):
+    """Sentences on what a small cohort lacks: splits without a film, findings that tell no film from another."""
+    empty = [split for split in SPLITS if not (films["Split"] == split).any()]
+    if empty:
+        yield f"No film falls into the split {' or '.join(empty)}: a larger folder would fill all three."
+    positives = films[list(FINDINGS)].sum()
+    for number, text in ((0, "No film shows"), (len(films), "Every film shows")):
+        if constant := list(positives.index[positives == number]):
+            yield f"{text} {', '.join(constant)}."

@@ -7,10 +7,10 @@ by patient. A network can read the view and a mark off the film; a place or a na
 import numpy as np
 import pandas as pd
 
+from util.cohort import film_by_film
 from util.errors import CourseError
 from util.evaluation import auc, auc_interval
 from util.findings import FINDINGS
-from util.progress import progress
 
 BAND = 0.05  # an AUC between .5 - BAND and .5 + BAND gives nothing away that matters
 FEWEST = 10  # films with and without a finding, for a judgement
@@ -52,10 +52,15 @@ def column_aucs(films, level=0.95):
 
 
 def judge(y, score, patients, level):
-    """AUC of a giveaway, its interval clustered by patient, and whether it is strong: outside .5 -+ BAND."""
+    """AUC of a giveaway, its interval clustered by patient, and whether it is strong: outside .5 -+ BAND.
+
+    Where there is no interval only an AUC of about 0 or 1 is strong, and only if it tells some people from others.
+    """
     area = auc(y, score)
     low, high = auc_interval(y, score, level, patients)
-    far = area <= BAND or area >= 1 - BAND if np.isnan(low) else low > 0.5 + BAND or high < 0.5 - BAND
+    people = [patients[y == label].nunique() for label in (0, 1)]
+    sure = (area <= BAND or area >= 1 - BAND) and min(people) > 1
+    far = sure if np.isnan(low) else low > 0.5 + BAND or high < 0.5 - BAND
     return {"auc": area, "low": low, "high": high, "strong": bool(far)}
 
 
@@ -73,7 +78,7 @@ def _columns(films):
         if column in films:
             values[column] = films[column].eq(one).to_numpy(float)
     for column in ("Age", "FollowUp", "Portable", "ChestTube"):
-        if column in films:
+        if column in films and films[column].notna().any():
             values[column] = films[column].fillna(films[column].median()).to_numpy(float)
     return values
 
@@ -84,7 +89,7 @@ def _need(films, columns):
         raise CourseError(f"The table of films has no column {absent[0]}; its columns are {list(films)}.")
 
 
-def mark_aucs(cohort, images=None, level=0.95):
+def mark_aucs(cohort, images=None, level=0.95, unreadable=None):
     """Where bright strokes, such as printed words, clips or lines, go with a finding.
 
     Parameters
@@ -92,6 +97,7 @@ def mark_aucs(cohort, images=None, level=0.95):
     cohort : util.cohort.Cohort
     images : film names, by default all of the cohort, at most 2,000 of them drawn with a fixed seed
     level : float in (0, 1); the intervals hold together for all findings and places
+    unreadable : dict that takes the names of films that cannot be read, and why; or None
 
     Returns
     -------
@@ -105,8 +111,9 @@ def mark_aucs(cohort, images=None, level=0.95):
     films = cohort.films if images is None else cohort.films[cohort.films["Image"].isin(list(images))]
     if len(films) > MOST_FILMS:
         films = films.sample(MOST_FILMS, random_state=0)
-    strokes = np.array([_strokes(cohort.read(i)) for i in progress(films["Image"], "looking for marks")])
-    strokes = strokes.reshape(len(films), CELLS, CELLS)
+    strokes = film_by_film(cohort, list(films["Image"]), _strokes, "looking for marks", unreadable)
+    films = films[films["Image"].isin(strokes)]
+    strokes = np.array(list(strokes.values())).reshape(len(films), CELLS, CELLS)
     outer = np.ones((CELLS, CELLS), bool)
     outer[1:-1, 2:-2] = False
     places = np.argwhere(outer)

@@ -65,7 +65,7 @@ def clean_split(cohort, seed=0):
     films = films[kept].reset_index(drop=True)
     split = split_by_patient(films, {"train": 0.75, "test": 0.25}, seed)
     boxes = cohort.boxes[cohort.boxes["Image"].isin(films["Image"])].reset_index(drop=True)
-    return PlantedCohort(cohort.name, films.assign(Split=split), boxes, paths=cohort.paths)
+    return PlantedCohort(cohort.name, films.assign(Split=split), boxes, paths=cohort.paths, root=cohort.root)
 
 
 def plant_patients(base, seed=0):
@@ -147,7 +147,7 @@ PLANTS = (plant_patients, plant_duplicates, plant_scale, plant_frequencies, plan
 def _with(base, films, changed=None):
     """The cohort with another table of films."""
     films = films.reset_index(drop=True)
-    return PlantedCohort(base.name, films, base.boxes, paths=base.paths, changed=changed or {})
+    return PlantedCohort(base.name, films, base.boxes, paths=base.paths, root=base.root, changed=changed or {})
 
 
 def _swap_in(films, leaked, seed):

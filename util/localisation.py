@@ -13,8 +13,10 @@ from util.images import film_shape
 from util.phantom.masks import decode
 from util.resampling import draw_patients, percentile_interval
 from util.stats import normal_quantile, patient_codes
+from util.tables import read_table
 
 OVERLAPS = (0.1, 0.3, 0.5)  # IoU from which a region counts, as in ChestX-ray8
+MOST_OUTLINES = 256 * 2**20  # bytes of a list of outlines, those of some 100,000 simulated films
 MEASURES = ("pointing", "energy", *(f"IoU >= {overlap}" for overlap in OVERLAPS))
 
 
@@ -93,10 +95,12 @@ def outlines(cohort, images, size=None):
 
 def _mask_codes(cohort):
     """Run lengths of the outlines of simulated films by (image, finding); empty where only boxes are known."""
-    path = next(iter(cohort.paths.values())).parents[1] / "masks.csv.gz" if cohort.simulated else None
-    if path is None or not path.is_file():
+    if not cohort.simulated or cohort.root is None or not (cohort.root / "masks.csv.gz").is_file():
         return {}
-    table = pd.read_csv(path)
+    columns = {name: name for name in ("Image", "finding", "rle")}
+    table = read_table(
+        cohort.root / "masks.csv.gz", columns, "a simulated cohort's list of outlines", most=MOST_OUTLINES
+    )
     return dict(zip(zip(table["Image"], table["finding"], strict=True), table["rle"], strict=True))
 
 

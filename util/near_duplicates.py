@@ -1,7 +1,7 @@
 """Which films are one exposure, exported twice? Perceptual hashes find them, a closer look confirms them.
 
-A film's hash is the sign pattern of the 16 x 16 slowest waves (DCT) of its gray levels, 256 bits, by the library
-imagehash (phash). Re-exporting, re-windowing and cropping by up to 2 % change few bits; another chest changes about
+A film's hash says which of the 16 x 16 slowest waves (DCT) of its gray levels are above their median: 256 bits, those
+of phash in the library imagehash. Re-exporting, re-windowing and cropping by up to 2 % change few bits; another chest changes about
 half. Pairs that differ in few bits are copies; pairs in between are laid over each other and compared.
 """
 
@@ -11,13 +11,18 @@ from functools import lru_cache
 
 import numpy as np
 import pandas as pd
+from PIL import Image
+from scipy.fft import dctn
 
+from util.cohort import film_by_film
 from util.errors import CourseError
 from util.progress import progress
 
 SIDE = 16  # waves a side: 256 bits
 SURE, CLOSE = 24, 60  # bits that differ: at most SURE, a copy; at most CLOSE, perhaps one
 ALIKE = 0.92  # correlation of the details from which a close pair is a copy
+SHRUNK = 64  # pixels a side, from which the waves are taken
+PLAIN = 0.5  # gray levels: the standard deviation of a shrunk film that shows nothing
 THUMB = 96  # pixels a side, for the closer look
 ROWS, COLUMNS = 64, 4096  # pairs of hashes compared at a time: they fit the processor's cache
 COPIES = ["Image", "Other", "bits", "correlation"]
@@ -25,11 +30,22 @@ COPIES = ["Image", "Other", "bits", "correlation"]
 
 def film_hash(film):
     """Perceptual hash of one film, uint8 (h, w): uint64 (4,), 256 bits."""
-    import imagehash
-    from PIL import Image
+    return _hash(_shrunk(film))
 
-    bits = imagehash.phash(Image.fromarray(film), hash_size=SIDE).hash
-    return np.packbits(bits.ravel()).view(np.uint64)
+
+def _hash(shrunk):
+    waves = dctn(shrunk)[:SIDE, :SIDE]
+    return np.packbits((waves > np.median(waves)).ravel()).view(np.uint64)
+
+
+def _hash_if_any(film):
+    """Hash of a film, or None of one gray: its waves are rounding noise, the same in all such films."""
+    shrunk = _shrunk(film)
+    return _hash(shrunk) if shrunk.std() >= PLAIN else None
+
+
+def _shrunk(film):
+    return np.asarray(Image.fromarray(film).resize((SHRUNK, SHRUNK), Image.Resampling.LANCZOS), float)
 
 
 def close_pairs(hashes, most=CLOSE, label="comparing hashes"):
@@ -112,28 +128,30 @@ def _likeness(a, b):
     return float(np.corrcoef(*fine)[0, 1]) if all(x.std() > 0 for x in fine) else -1.0
 
 
-def near_duplicates(cohort, images=None):
+def near_duplicates(cohort, images=None, unreadable=None):
     """Pairs of films that are one exposure: re-exported, re-windowed, or cropped by up to 2 %.
 
     Parameters
     ----------
     cohort : util.cohort.Cohort
     images : film names, by default all of the cohort
+    unreadable : dict that takes the names of films that cannot be read, and why; or None
 
     Returns
     -------
     DataFrame, the closest pairs first: Image, Other (film names), bits (of 256 in which the hashes differ),
-    correlation (of the details, see `likeness`; NaN where the hashes alone settle it)
+    correlation (of the details, see `likeness`; NaN where the hashes alone settle it). Films of one gray are no copies of each other
+    and are left out: ``attrs["plain"]`` is a tuple of their names.
 
     Raises
     ------
-    CourseError : a film is not on disk.
+    CourseError : a film cannot be read, and `unreadable` is None.
     """
     images = list(cohort.films["Image"] if images is None else images)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        hashes = pool.map(lambda image: film_hash(cohort.read(image)), images)
-        hashes = np.array(list(progress(hashes, "hashing films", total=len(images))), np.uint64).reshape(-1, 4)
-    pairs = close_pairs(hashes)
+    hashes = film_by_film(cohort, images, _hash_if_any, "hashing films", unreadable)
+    plain = tuple(image for image, found in hashes.items() if found is None)
+    images = [image for image in hashes if image not in plain]
+    pairs = close_pairs(np.array([hashes[image] for image in images], np.uint64).reshape(-1, SIDE * SIDE // 64))
     thumb = lru_cache(1000)(lambda row: _thumb(cohort.read(images[row])))
     looks = [
         np.nan if pair.bits <= SURE else _likeness(thumb(pair.first), thumb(pair.second))
@@ -144,4 +162,6 @@ def near_duplicates(cohort, images=None):
     names = np.array(images, dtype=object)
     copies = pd.DataFrame({"Image": names[pairs["first"]], "Other": names[pairs["second"]]}, dtype=object)
     copies = copies.join(pairs[["bits", "correlation"]].reset_index(drop=True))
-    return copies.sort_values(["bits", "Image", "Other"], ignore_index=True)[COPIES]
+    copies = copies.sort_values(["bits", "Image", "Other"], ignore_index=True)[COPIES]
+    copies.attrs["plain"] = plain
+    return copies

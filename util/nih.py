@@ -4,8 +4,7 @@ Wang et al., ChestX-ray8, CVPR 2017 (arXiv 1705.02315); https://nihcc.app.box.co
 """
 
 import hashlib
-import zipfile
-import zlib
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,9 @@ import pandas as pd
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import film_shape
+from util.tables import PACKINGS, named, quoted, read_lines, read_table
 
-LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv", "labels.csv")
+LABEL_FILES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv", "labels.csv", "sample_labels.csv")
 BOX_FILES = ("BBox_List_2017.csv", "boxes.csv")
 COLUMNS = {
     "Image Index": "Image",
@@ -25,28 +25,27 @@ COLUMNS = {
     "Patient Gender": "Sex",
     "View Position": "View",
 }
+LISTS = ("train_val_list.txt", "test_list.txt")
 BOX_PIXELS = 1024  # NIH gives its boxes in films of 1024 x 1024 pixels
 BOX_COLUMNS = ["Image", "finding", "x", "y", "w", "h"]
 CORNERS = BOX_COLUMNS[2:]
+BOX_HEADER = ["Image Index", "Finding Label", ("Bbox [x", "x"), "y", "w", ("h]", "h")]
+HEALTHY = "No Finding"
+NUMBER = re.compile(r" *0*([0-9]{1,9})(?:\.0*)?([A-Z]?) *")  # 58, 00000001, 58.0, 058Y
+SHARE = re.compile(r" *[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,2})? *")  # 225, 225.08, 2.25e2
+YEARS, YOUNG = {"": 1, "Y": 1}, {"M": 12, "W": 52, "D": 365}  # units of ages in early copies, how many make a year
+ENDINGS = ("png", "jpg", "jpeg")  # of films on disk
 OLDEST = 120  # the first label file holds ages up to 414
 
 
 def find_file(root, names):
-    """First of `names` in the folder `root`, plain, .csv.gz, .csv.zip or .zip, or None."""
-    packed = [file for name in names for file in (name, f"{name}.gz", f"{name}.zip", f"{Path(name).stem}.zip")]
+    """First of `names` in the folder `root`, plain or packed, such as .csv.gz, .csv.zip or .zip, or None."""
+    packed = [file for name in names for file in (*(name + ending for ending in PACKINGS), f"{Path(name).stem}.zip")]
     return next((root / file for file in packed if (root / file).is_file()), None)
 
 
-def _read_table(path, **options):
-    try:
-        return pd.read_csv(path, **options)
-    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise CourseError(f"The table {path} cannot be read ({reason}): fetch it again from NIH.") from None
-
-
 def read_labels(path):
-    """Read a label file of ChestX-ray14, either version, plain, gzip or zip.
+    """Read a label file of ChestX-ray14, any version, plain or packed.
 
     Parameters
     ----------
@@ -54,74 +53,122 @@ def read_labels(path):
 
     Returns
     -------
-    DataFrame, one row per film in the file's order: Image, PatientId, FollowUp, Age (years, NaN where the file
-    says more than 120), Sex, View, and the 14 findings as 0/1 (int8) in the order of FINDINGS
+    DataFrame, one row per film in the file's order: Image, PatientId, FollowUp, Age (whole years, NaN where the file
+    says more than 120), Sex, View, and the 14 findings as 0/1 (int8) in the order of FINDINGS. ``attrs["notes"]`` is a
+    tuple of sentences on how it was read.
 
     Raises
     ------
-    CourseError : a column is missing, a finding is unknown, a film stands twice, an age is negative or no number,
-    or no film is listed at all.
+    CourseError : the file cannot be read (`util.tables.read_table`), a finding is unknown, a film stands twice or has
+    no name, a number is none, is negative or too large, or no film is listed at all.
     """
     path = Path(path)
-    table = _read_table(path, dtype=str, keep_default_na=False)
-    absent = [column for column in (*COLUMNS, "Finding Labels") if column not in table]
-    if absent:
-        raise CourseError(f"{path} has no column {', '.join(absent)}: is it NIH's Data_Entry_2017 file?")
+    table = read_table(path, COLUMNS | {"Finding Labels": "labels"}, "NIH's Data_Entry_2017 file")
     if table.empty:
         raise CourseError(f"{path} lists no film: fetch it again from NIH.")
-    films = table[list(COLUMNS)].rename(columns=COLUMNS)
-    twice = films["Image"][films["Image"].duplicated()]
+    films = table[list(COLUMNS.values())].copy()
+    _refuse(films, [not name.strip() for name in films["Image"]], "Image", "the name of a film", path)
+    twice = films["Image"][film_stems(films["Image"]).duplicated()]
     if len(twice):
-        raise CourseError(f"{path} lists the film {twice.iloc[0]} twice: keep one of its rows.")
-    for column in ("PatientId", "FollowUp", "Age"):
-        films[column] = _numbers(films, column, path)
-    films[["PatientId", "FollowUp"]] = films[["PatientId", "FollowUp"]].astype(int)
-    films.loc[films["Age"] > OLDEST, "Age"] = np.nan
+        raise CourseError(f"{path} lists the film {named(twice.iloc[0])} twice: keep one of its rows.")
+    young = films["Age"].isin([age for age in films["Age"].unique() if age.strip().endswith(tuple(YOUNG))]).sum()
+    for column, units in (("PatientId", {"": 1}), ("FollowUp", {"": 1}), ("Age", YEARS | YOUNG)):
+        films[column] = _numbers(films, column, units, path)
+    films["Age"] = films["Age"].astype(float).where(films["Age"] <= OLDEST)
     _refuse(films, ~films["Sex"].isin(["M", "F"]), "Sex", "M or F", path)
     _refuse(films, ~films["View"].isin(["PA", "AP"]), "View", "PA or AP", path)
-    return pd.concat([films, _findings(table["Finding Labels"], path)], axis=1)
+    films = films.join(_findings(table["labels"], films["Image"], path))
+    films.attrs["notes"] = (f"{young:,} ages in months, weeks or days are read as whole years.",) if young else ()
+    return films
 
 
-def _numbers(films, column, path):
-    text = films[column].str.removesuffix("Y") if column == "Age" else films[column]  # '058Y' in early copies
-    numbers = pd.to_numeric(text, errors="coerce")
-    _refuse(films, ~((numbers >= 0) & (numbers % 1 == 0)), column, "a whole number from 0 up", path)
+def _numbers(films, column, units, path):
+    """Whole numbers of a column of texts, divided by their unit; few texts are distinct, so each is parsed once."""
+    codes, texts = pd.factorize(films[column])
+    found = [NUMBER.fullmatch(text) for text in texts]
+    numbers = [int(match[1]) // units[match[2]] if match and match[2] in units else -1 for match in found]
+    numbers = pd.Series(np.array(numbers, np.int64)[codes], films.index)
+    _refuse(films, numbers < 0, column, "a whole number from 0 up to 999,999,999", path)
     return numbers
 
 
 def _refuse(films, bad, column, wanted, path):
     """Name the first film of the rows `bad`, if there are any."""
-    if bad.any():
-        row = films[bad].iloc[0]
+    if any(bad):
+        film, value = (
+            films.loc[bad, ["Image", column]].iloc[0] if column != "Image" else [films[bad]["Image"].iloc[0]] * 2
+        )
         raise CourseError(
-            f"{path}: the film {row['Image']} has {column} {row[column]!r}, not {wanted}: correct that row."
+            f"{path}: the film {named(film)} has {column} {quoted(value)}, not {wanted}: correct that row."
         )
 
 
-def _findings(labels, path):
+def _findings(labels, images, path):
     """0/1 table of the 14 findings from 'Effusion|Mass' strings; few distinct strings, so each is parsed once."""
     codes, distinct = pd.factorize(labels)
     known = {finding: column for column, finding in enumerate(FINDINGS)}
     rows = np.zeros((len(distinct), len(FINDINGS)), np.int8)
-    for row, text in zip(rows, distinct, strict=True):
-        for finding in text.split("|"):
-            if finding in known:
-                row[known[finding]] = 1
-            elif finding != "No Finding":
-                raise CourseError(f"{path}: unknown finding {finding!r}; known are {', '.join(FINDINGS)}.")
+    for number, text in enumerate(distinct):
+        names = text.split("|")
+        unknown = [name for name in names if name not in known and name != HEALTHY]
+        film = named(images[codes == number].iloc[0]) if unknown or (HEALTHY in names and len(set(names)) > 1) else None
+        if unknown:
+            raise CourseError(
+                f"{path}: unknown finding {quoted(unknown[0])} of the film {film}; known are {', '.join(FINDINGS)}."
+            )
+        if film:
+            raise CourseError(f"{path}: the film {film} has both {HEALTHY} and a finding: correct that row.")
+        rows[number, [known[name] for name in names if name in known]] = 1
     return pd.DataFrame(rows[codes], columns=list(FINDINGS), index=labels.index)
 
 
+def film_stems(names):
+    """Names of films without .png, .jpg or .jpeg: the same film may be kept in another format than a table says."""
+    parts = [(name, *name.rpartition(".")) for name in names]
+    stems = [head if ending.lower() in ENDINGS else name for name, head, _, ending in parts]
+    return pd.Series(stems, names.index if isinstance(names, pd.Series) else None, dtype=object)
+
+
 def find_films(root):
-    """Paths of the films under `root`, by name: images/, images_001/images/ to images_012/images/, or root itself."""
+    """Paths of the films under `root`, by file name, PNG or JPEG: in images/, images_001/images/ to images_012/images/,
+    or in root itself."""
     folders = [root, root / "images", *sorted(root.glob("images_0*")), *sorted(root.glob("images_0*/images"))]
     return {
         path.name: path
         for folder in folders
         if folder.is_dir()
         for path in sorted(folder.iterdir())
-        if path.suffix.lower() == ".png"
+        if path.suffix[1:].lower() in ENDINGS and not path.name.startswith(".")
     }
+
+
+def match_films(images, files):
+    """Paths of the films that a table lists, by the table's own names.
+
+    Parameters
+    ----------
+    images : Series of film names, no two of one stem
+    files : dict, file name -> Path (`find_films`); a file of another ending is taken where the very name is absent
+
+    Returns
+    -------
+    dict, name in `images` -> Path, without the films that are not there
+
+    Raises
+    ------
+    CourseError : two files of other endings could be a film.
+    """
+    stems, by_stem = film_stems(list(files)), {}
+    for name, stem in zip(files, stems, strict=True):
+        by_stem.setdefault(stem, []).append(name)
+    found = {}
+    for image, stem in zip(images, film_stems(images), strict=True):
+        names = [image] if image in files else by_stem.get(stem, [])
+        if len(names) > 1:
+            raise CourseError(f"The film {image} could be {names[0]} or {names[1]} on disk: keep one of them.")
+        if names:
+            found[image] = files[names[0]]
+    return found
 
 
 def read_boxes(path, paths):
@@ -129,8 +176,9 @@ def read_boxes(path, paths):
 
     Parameters
     ----------
-    path : str or Path of BBox_List_2017.csv, plain, gzip or zip (header of nine fields, rows of six) or a table of six
-    paths : dict, film name -> Path; boxes of other films are left out
+    path : str or Path of BBox_List_2017.csv, plain or packed (header of nine fields, rows of six), or of a table with
+        x, y, w and h
+    paths : dict, film name -> Path; boxes are found by stem, those of other films are left out
 
     Returns
     -------
@@ -138,15 +186,21 @@ def read_boxes(path, paths):
 
     Raises
     ------
-    CourseError : a finding is unknown, or a box is not four numbers within the film.
+    CourseError : the file cannot be read (`util.tables.read_table`), a finding is unknown, or a box is not four numbers
+    within the film.
     """
-    rows = _read_table(path, header=0, names=BOX_COLUMNS, usecols=range(6), dtype=str, keep_default_na=False)
+    path = Path(path)
+    rows = read_table(path, dict(zip(BOX_HEADER, BOX_COLUMNS, strict=True)), "NIH's BBox_List_2017 file")
     rows["finding"] = rows["finding"].replace({"Infiltrate": "Infiltration"})  # the box list's own word
-    unknown = set(rows["finding"]) - set(FINDINGS)
-    if unknown:
-        raise CourseError(f"{path}: unknown finding {sorted(unknown)[0]!r}; known are {', '.join(FINDINGS)}.")
+    unknown = rows[~rows["finding"].isin(FINDINGS)]
+    if len(unknown):
+        image, finding = unknown.iloc[0][["Image", "finding"]]
+        raise CourseError(
+            f"{path}: unknown finding {quoted(finding)} of the film {named(image)}; known are {', '.join(FINDINGS)}."
+        )
     rows[CORNERS] = _within_film(rows, path)
-    rows = rows[rows["Image"].isin(paths)].reset_index(drop=True)
+    rows["Image"] = film_stems(rows["Image"]).map(dict(zip(film_stems(list(paths)), paths, strict=True)))
+    rows = rows[rows["Image"].notna()].reset_index(drop=True)
     shapes = {image: film_shape(paths[image]) for image in rows["Image"].unique()}
     scale = np.array([shapes[image] for image in rows["Image"]], float).reshape(-1, 2) / BOX_PIXELS
     rows[["x", "w"]] = rows[["x", "w"]].mul(scale[:, 1], axis=0)
@@ -156,11 +210,11 @@ def read_boxes(path, paths):
 
 def _within_film(rows, path):
     """x, y, w, h of a box list as floats."""
-    box = rows[CORNERS].apply(pd.to_numeric, errors="coerce").astype(float)
+    box = rows[CORNERS].map(lambda text: float(text) if SHARE.fullmatch(text) else np.nan).astype(float)
     far = box[["x", "y"]] + box[["w", "h"]].to_numpy()
     good = (box[["x", "y"]] >= 0).all(axis=1) & (box[["w", "h"]] > 0).all(axis=1) & (far <= BOX_PIXELS).all(axis=1)
     if not good.all():
-        image, *values = rows.loc[~good, ["Image", *CORNERS]].iloc[0]
+        image, *values = map(named, rows.loc[~good, ["Image", *CORNERS]].iloc[0])
         raise CourseError(
             f"{path}: the box {', '.join(values)} of the film {image} is not x, y, w, h in a film of {BOX_PIXELS} x "
             f"{BOX_PIXELS} pixels: correct that row."
@@ -171,24 +225,34 @@ def _within_film(rows, path):
 def assign_splits(films, root):
     """Split of every film, and a sentence that says whose split it is.
 
-    NIH's own lists (train_val_list.txt, test_list.txt) are used where present; a fifth of the patients of
+    NIH's own lists (train_val_list.txt, test_list.txt) are used where both are present; an eighth of the patients of
     train_val, and without the lists all patients, are divided by a hash of the patient number, so that a patient
     falls on the same side whichever films are at hand.
 
     Returns
     -------
     (array of str (n,): 'train', 'valid' or 'test', str)
+
+    Raises
+    ------
+    CourseError : a list cannot be read (`util.tables.read_text`), or a film is in neither of them or in both.
     """
     unit = films["PatientId"].map({patient: _unit(patient) for patient in films["PatientId"].unique()}).to_numpy()
-    lists = [root / "train_val_list.txt", root / "test_list.txt"]
-    if not all(path.is_file() for path in lists):
+    lists = [root / name for name in LISTS]
+    if absent := [path.name for path in lists if not path.is_file()]:
+        alone = f" ({absent[0]} is missing)" if len(absent) == 1 else ""
         split = np.select([unit < 0.60, unit < 0.70], ["train", "valid"], "test")
-        return split, "The split by patient is the course's own, not NIH's."
-    train_val, test = (set(path.read_text(encoding="utf-8").split()) for path in lists)
-    unlisted = films["Image"][~films["Image"].isin(train_val | test)]
-    if len(unlisted):
-        raise CourseError(f"{root}: the film {unlisted.iloc[0]} is in neither train_val_list.txt nor test_list.txt.")
-    split = np.where(films["Image"].isin(test), "test", np.where(unit < 0.125, "valid", "train"))
+        return split, f"The split by patient is the course's own, not NIH's{alone}."
+    train_val, test = (set(film_stems(read_lines(path))) for path in lists)
+    stems = film_stems(films["Image"])
+    for wrong, place in ((~stems.isin(train_val | test), "neither"), (stems.isin(train_val & test), "both")):
+        if wrong.any():
+            image, lists = (
+                named(films["Image"][wrong].iloc[0]),
+                f"{' nor ' if place == 'neither' else ' and '}".join(LISTS),
+            )
+            raise CourseError(f"{root}: the film {image} is in {place} {lists}: fetch both lists again from NIH.")
+    split = np.where(stems.isin(test), "test", np.where(unit < 0.125, "valid", "train"))
     return split, "Test films are NIH's official list; its training list is divided by patient by the course."
 
 

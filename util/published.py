@@ -10,13 +10,13 @@ ChestX-ray14 with the plain cross-entropy. Its probabilities were never calibrat
 """
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from util import settings
 from util.download import download
 from util.errors import CourseError
 from util.fetch import PREDICTIONS
@@ -35,11 +35,8 @@ PUBLISHED_AUC = {
 }  # fmt: skip
 
 
-def find_predictions(root=None):
-    """Path of the predictions in the folder `root` (else the environment variable CXR_ROOT), or None."""
-    root = root or os.environ.get("CXR_ROOT")
-    if not root:
-        return None
+def find_predictions(root):
+    """Path of the predictions in the folder `root`, or None."""
     return next((path for name in FILES if (path := Path(root).expanduser() / name).is_file()), None)
 
 
@@ -51,7 +48,10 @@ def read_predictions(path):
     CourseError : the file is not the published one, byte for byte.
     """
     path = Path(path)
-    if problem := PREDICTIONS.problem(path):
+    if not path.is_file():
+        raise CourseError(f"{path} is no file: get {PREDICTIONS.url}.")
+    much = path.stat().st_size > 2 * PREDICTIONS.bytes  # then it is not even read
+    if problem := "it is much larger" if much else PREDICTIONS.problem(path):
         raise CourseError(f"{path} is not the published file ({problem}): get {PREDICTIONS.url}.")
     table = pd.read_csv(path, index_col="Image Index").rename_axis("Image")
     return table.set_axis(table.columns.str.removeprefix("prob_"), axis=1)[list(FINDINGS)]
@@ -75,7 +75,7 @@ def fetch_predictions(root):
 def main(arguments=None):
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m util.published", description=__doc__.split("\n")[0])
-    parser.add_argument("--root", default=os.environ.get("CXR_ROOT"), help="folder of the label file (or CXR_ROOT)")
+    parser.add_argument("--root", default=settings.films_folder(), help="folder of the label file (or CXR_ROOT)")
     options = parser.parse_args(arguments)
     try:
         if not options.root:

@@ -1,13 +1,15 @@
 """Logits of a cohort's films, ready as a table: evaluation needs labels and scores, not the network."""
 
 import hashlib
+import secrets
 from pathlib import Path
 
-import pandas as pd
+import numpy as np
 
 from util.cohort import HOME, PHANTOM
 from util.errors import CourseError
 from util.findings import FINDINGS
+from util.tables import read_table
 from util.weights import WEIGHTS, read_passport, scope, weights_for
 
 CACHE = HOME / "build" / "scores"
@@ -42,12 +44,16 @@ def cohort_scores(cohort, split="test"):
     """
     images = list(cohort.split(split)["Image"])
     if cohort.simulated and RECORDED.is_file():
-        recorded = pd.read_csv(RECORDED, index_col="Image")
-        if set(images) <= set(recorded.index) and all(cohort.paths[i].parent == PHANTOM / "films" for i in images):
+        recorded = _scores_in(RECORDED, "float64")
+        if (
+            recorded is not None
+            and set(images) <= set(recorded.index)
+            and all(cohort.paths[i].parent == PHANTOM / "films" for i in images)
+        ):
             return recorded.loc[images, list(FINDINGS)]
-    cached = _cache_of(cohort, split, images)
-    if cached.is_file():
-        return pd.read_csv(cached, index_col="Image", dtype=dict.fromkeys(FINDINGS, "float32"))
+    kept = _kept(_cache_of(cohort, split, images), images)
+    if kept is not None:
+        return kept
     from util.model import predict
     from util.weights import load_pretrained
 
@@ -60,6 +66,22 @@ def cohort_scores(cohort, split="test"):
             "remove them from the folder, and run this again; the others' scores are kept."
         )
     return scores
+
+
+def _kept(path, images):
+    """Scores kept from last time; None where there are none, or a table that is damaged: they are computed again."""
+    scores = _scores_in(path, "float32") if path.is_file() else None
+    return scores if scores is not None and list(scores.index) == images else None
+
+
+def _scores_in(path, dtype):
+    """A table of scores of whole films, or None where the file holds another thing."""
+    try:
+        table = read_table(path, {name: name for name in ("Image", *FINDINGS)}, "a table of scores")
+        scores = table.set_index("Image").astype(dtype)
+    except ValueError:
+        return None
+    return scores if np.isfinite(scores).all(axis=None) and scores.index.is_unique else None
 
 
 def _cache_of(cohort, split, images):
@@ -82,10 +104,13 @@ def _digest(cohort, images):
 
 def _keep(scores, path):
     """Write a table whole or not at all; where nothing can be written, say so and go on."""
-    partial = Path(f"{path}.part")
+    partial = Path(f"{path}.{secrets.token_hex(4)}.part")  # two commands may write the same table
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scores.to_csv(partial, float_format="%.9g")  # nine digits hold a float32 exactly
-        partial.replace(path)
+        try:
+            scores.to_csv(partial, float_format="%.9g")  # nine digits hold a float32 exactly
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
     except OSError as error:
         print(f"The scores are not kept for next time: {path.parent.name} cannot be written ({error.strerror}).")

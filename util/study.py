@@ -4,9 +4,7 @@ Three sources, one shape: the embedded model on simulated films; the published p
 films, where the user has them (`util.published`); else the embedded model on the user's real films.
 """
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -45,13 +43,12 @@ class Study:
     source: str
 
 
-def load_study(cohort, root=None):
-    """The study of a cohort: the published predictions where they lie beside NIH's label file, else our own model's.
+def load_study(cohort):
+    """The study of a cohort: the published predictions where they lie in its folder, else our own model's.
 
     Parameters
     ----------
     cohort : util.cohort.Cohort
-    root : folder of the real films, by default the environment variable CXR_ROOT; not asked for the phantom
 
     Returns
     -------
@@ -61,9 +58,9 @@ def load_study(cohort, root=None):
     ------
     CourseError : the predictions are damaged, or scores cannot be had (`util.scores.cohort_scores`).
     """
-    path = None if cohort.simulated else published.find_predictions(root)
+    path = None if cohort.simulated or cohort.root is None else published.find_predictions(cohort.root)
     if path is not None:
-        return _published_study(path, root or os.environ["CXR_ROOT"])
+        return _published_study(path, cohort.root)
     test, scores = cohort.split("test"), cohort_scores(cohort, "test")
     tuning, tuning_scores = cohort.split("valid"), cohort_scores(cohort, "valid")
     train = cohort.split("train")
@@ -71,11 +68,16 @@ def load_study(cohort, root=None):
 
 
 def _published_study(path, root):
-    labels = nih.find_file(Path(root).expanduser(), nih.LABEL_FILES)
+    labels = nih.find_file(root, nih.LABEL_FILES)
+    if labels is None:
+        raise CourseError(f"There is no label file in {root} any more: put NIH's Data_Entry_2017_v2020.csv there.")
     listed, p = nih.read_labels(labels), published.read_predictions(path)
     films = listed[listed["Image"].isin(p.index)].reset_index(drop=True)
-    if len(films) < 2:
-        raise CourseError(f"{labels.name} lists none of the published films: use NIH's own label file, unshortened.")
+    if films["PatientId"].nunique() < 2:
+        raise CourseError(
+            f"{labels.name} lists none of the published films, or those of one patient: use NIH's own label file, "
+            f"unshortened, or remove {path.name} to have this course's own model judged."
+        )
     train = listed[~listed["PatientId"].isin(films["PatientId"])].reset_index(drop=True)
     smallest = np.finfo(np.float32).eps
     scores = logit(p.loc[films["Image"]].clip(smallest, 1 - smallest))
@@ -107,7 +109,7 @@ def rival_scores(train, films):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    known = train["Age"].median()
+    known = train["Age"].median() if train["Age"].notna().any() else 0.0
 
     def features(table):
         age, portable = table["Age"].fillna(known).to_numpy(dtype=float), table["View"].to_numpy() == "AP"

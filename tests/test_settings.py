@@ -1,0 +1,26 @@
+"""What the environment says, and that a cohort once loaded asks it nothing more."""
+
+import pytest
+
+from util import settings
+
+
+@pytest.mark.parametrize(
+    "read, variable",
+    [(settings.cohort_name, "COHORT"), (settings.films_folder, "CXR_ROOT"), (settings.mirror, "CXR_MIRROR")],
+)
+def test_a_variable_is_its_text_and_an_empty_one_is_none(monkeypatch, read, variable):
+    monkeypatch.delenv(variable, raising=False)
+    assert read() is None
+    monkeypatch.setenv(variable, "")
+    assert read() is None
+    monkeypatch.setenv(variable, "a b")
+    assert read() == "a b"
+
+
+@pytest.mark.parametrize("value, batch", [(None, False), ("", False), ("0", False), ("1", True)])
+def test_nobody_is_watching(monkeypatch, value, batch):
+    monkeypatch.delenv("COURSE_BATCH", raising=False)
+    if value is not None:
+        monkeypatch.setenv("COURSE_BATCH", value)
+    assert settings.batch() is batch
