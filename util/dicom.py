@@ -1,0 +1,397 @@
+"""A film in DICOM, from the bytes of the file to gray levels as a viewer shows them, bone bright.
+
+Stored values -> modality (rescale slope or table) -> window or table of gray levels -> 8 bits, as PS3.3 C.7.6.3, C.11.1
+and C.11.2 define them. Uncompressed and run-length coded pixels are unpacked here, within the size that the header
+states; JPEG and JPEG 2000 go to pydicom's decoders once the size in their own head is known to be the same.
+"""
+
+import struct
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from util.decode import DAMAGED, PARTS, Refused, blocks, check_pixels, jpeg_frame
+from util.dicom_header import DEFLATED, ITEM, SEQUENCE_END, contradiction, read_header
+
+NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED)
+RLE = "1.2.840.10008.1.2.5"
+JPEG_12_BITS = "1.2.840.10008.1.2.4.51"
+JPEGS = {f"1.2.840.10008.1.2.4.{kind}" for kind in (50, 51, 57, 70, 80, 81)}  # what to install, should it be missing
+JPEGS_2000 = {f"1.2.840.10008.1.2.4.{kind}" for kind in (90, 91, 201, 202, 203)}
+NO_PICTURE = Refused("is a DICOM file without a readable picture", "export it again")
+COLOURED = Refused("is no single gray film but a picture in colours", "export the film itself")
+GRAY_WITHIN = 6  # gray levels of 255 between channels that loss in packing may make of equal ones
+
+
+def gray_of_dicom(data):
+    """Gray levels of a DICOM file, bytes: uint8 (h, w), 0 black to 255 white.
+
+    The first window or table is taken, a table before a window, and the full range of the film where there is neither,
+    or a window only by halves. Padding is black. A picture of three equal channels is the film it shows.
+
+    Raises
+    ------
+    util.decode.Refused
+    """
+    header = read_header(memoryview(data))
+    layout = _layout(header)
+    stored = _unpack(header, layout)
+    if layout.photometric == "PALETTE COLOR":
+        return _through_palette(stored, header, layout)
+    if layout.channels == 3:
+        return _one_of_three(stored, layout)
+    return _as_displayed(stored, header, layout)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the pixels of one film lie: sizes, channels, bits of each sample, and what the samples mean."""
+
+    rows: int
+    columns: int
+    channels: int
+    photometric: str
+    by_channel: bool
+    allocated: int
+    bits: int
+    high: int
+    signed: bool
+    syntax: str
+
+    @property
+    def shape(self):
+        return (self.rows, self.columns) if self.channels == 1 else (self.rows, self.columns, self.channels)
+
+
+def _layout(header):
+    rows, columns = header.whole("Rows"), header.whole("Columns")
+    if not (rows and columns and "PixelData" in header):
+        raise NO_PICTURE
+    frames = header.decimal("NumberOfFrames", 1)
+    if frames != 1:
+        raise Refused("is no single gray film: it holds several frames", "export one film")
+    check_pixels(rows, columns)
+    channels, photometric = header.whole("SamplesPerPixel", 1), header.text("PhotometricInterpretation")
+    colours = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3}
+    if photometric.startswith("YBR_"):
+        colours[photometric] = 3
+    if photometric not in colours:
+        raise Refused("is a DICOM file that does not say which of its gray levels is black", "export it again")
+    allocated = header.whole("BitsAllocated", 0)
+    bits = header.whole("BitsStored", allocated)
+    high, signed = header.whole("HighBit", bits - 1), header.whole("PixelRepresentation", 0)
+    if colours[photometric] != channels:
+        raise contradiction("SamplesPerPixel")
+    if allocated not in (8, 16, 32) or not 0 < bits <= high + 1 <= allocated or signed not in (0, 1):
+        raise contradiction("BitsStored")
+    by_channel = header.whole("PlanarConfiguration", 0) == 1
+    syntax = header.text("TransferSyntaxUID")
+    return Layout(rows, columns, channels, photometric, by_channel, allocated, bits, high, signed == 1, syntax)
+
+
+def _unpack(header, layout):
+    """Stored values, integers (h, w) or (h, w, 3)."""
+    data = header.raw("PixelData")
+    packed = bytes(data[:4]) == struct.pack(f"{header.order}HH", 0xFFFE, 0xE000)
+    if layout.syntax in NATIVE or (not layout.syntax and not packed):
+        return _samples(_native(data, header, layout), layout)
+    frame = _frame(data)
+    if layout.syntax == RLE:
+        return _samples(_run_lengths(frame, layout), layout)
+    return _decoded(frame, layout)
+
+
+def _native(data, header, layout):
+    """Uncompressed samples as unsigned numbers, in the shape of the film."""
+    width = layout.allocated // 8
+    needed, row = layout.rows * layout.columns * layout.channels * width, layout.columns * layout.channels * width
+    if layout.photometric not in ("RGB", "YBR_FULL") and layout.channels == 3:
+        raise COLOURED
+    if len(data) < needed:
+        raise Refused(DAMAGED)
+    if len(data) - needed >= max(row, 2):  # a few bytes more are filling
+        raise Refused("is a DICOM file with more pixels than its header says", "export it again")
+    if width == 1 and header.order == ">" and header.vr("PixelData") == b"OW":
+        data = np.frombuffer(data[: needed + needed % 2], ">u2").astype("<u2").tobytes()  # bytes lie in swapped pairs
+    flat = np.frombuffer(data, f"{header.order}u{width}", needed // width)
+    if layout.channels == 3 and layout.by_channel:
+        return np.moveaxis(flat.reshape(3, layout.rows, layout.columns), 0, -1)
+    return flat.reshape(layout.shape)
+
+
+def _samples(raw, layout):
+    """The bits of a sample out of the cell that holds them: the highest at HighBit, the sign in it if there is one."""
+    if layout.bits == layout.allocated and not layout.signed:
+        return raw
+    left, right = layout.allocated - 1 - layout.high, layout.allocated - layout.bits
+    cells = raw.astype(raw.dtype.newbyteorder("="), copy=False) << left  # what lies above goes out at the left
+    return (cells.view(f"i{cells.itemsize}") if layout.signed else cells) >> right  # a sign is drawn along
+
+
+def _frame(data):
+    """The fragments of the one packed frame, without the table of offsets, joined."""
+    parts, position = [], 0
+    for _ in range(PARTS):
+        if position + 8 > len(data):
+            break
+        group, number, length = struct.unpack_from("<HHI", data, position)
+        tag = group << 16 | number
+        if tag == SEQUENCE_END:
+            break
+        if tag != ITEM or position + 8 + length > len(data):
+            raise Refused(DAMAGED)
+        parts.append(data[position + 8 : position + 8 + length])
+        position += 8 + length
+    else:
+        raise Refused(f"has more than {PARTS} fragments, too many for a film")
+    begun = [bytes(part[:4]) for part in parts[1:]]
+    if sum(start[:3] == b"\xff\xd8\xff" or start == b"\xff\x4f\xff\x51" for start in begun) > 1:
+        raise Refused("is no single gray film: it holds several frames", "export one film")
+    return b"".join(parts[1:])
+
+
+def _run_lengths(frame, layout):
+    """Samples of a run-length coded frame (PS3.5, annex G): one segment for each byte of each channel, highest first."""
+    width, pixels = layout.allocated // 8, layout.rows * layout.columns
+    if len(frame) < 64:
+        raise Refused(DAMAGED)
+    count, *offsets = struct.unpack_from("<16I", frame)
+    if count != width * layout.channels or not all(64 <= offset < len(frame) for offset in offsets[:count]):
+        raise Refused(DAMAGED)
+    ends = [*offsets[1:count], len(frame)]
+    planes = np.stack(
+        [
+            np.frombuffer(_unrun(frame[offset:end], pixels), np.uint8)
+            for offset, end in zip(offsets[:count], ends, strict=True)
+        ]
+    )
+    cells = planes.reshape(layout.channels, width, pixels).transpose(0, 2, 1)  # bytes of a sample beside each other
+    samples = np.ascontiguousarray(cells).view(f">u{width}").reshape(layout.channels, layout.rows, layout.columns)
+    return samples[0] if layout.channels == 1 else np.moveaxis(samples, 0, -1)
+
+
+def _unrun(segment, size):
+    """`size` bytes out of a segment of runs and literal bytes; what the segment holds beyond them is filling."""
+    out, position = bytearray(), 0
+    while len(out) < size and position + 1 < len(segment):
+        head = segment[position]
+        if head < 128:
+            out += segment[position + 1 : position + 2 + head]
+            position += 2 + head
+        elif head > 128:
+            out += segment[position + 1 : position + 2] * (257 - head)
+            position += 2
+        else:
+            position += 1
+    if len(out) < size:
+        raise Refused(DAMAGED)
+    return bytes(out[:size])
+
+
+def _decoded(frame, layout):
+    """Stored values of a frame that one of pydicom's decoders unpacks."""
+    name = _name_of(layout.syntax)
+    if layout.syntax not in JPEGS | JPEGS_2000:
+        raise Refused(f"is packed in a way that is not read here ({name})", "export it uncompressed")
+    from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.encaps import encapsulate
+    from pydicom.pixels import get_decoder
+
+    decoder = get_decoder(layout.syntax)
+    there = set(decoder.available_plugins)
+    if there and _check_frame(frame, layout) > 8 and layout.syntax == JPEG_12_BITS:
+        there.discard("pillow")
+    if not there:
+        package = "libjpeg" if layout.syntax in JPEGS else "openjpeg"
+        raise Refused(
+            f"is packed as {name}, for which a decoder is missing here",
+            f"pip install pylibjpeg pylibjpeg-{package}, and restart the notebook; or export it uncompressed",
+        )
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = layout.syntax
+    ds.Rows, ds.Columns, ds.SamplesPerPixel = layout.rows, layout.columns, layout.channels
+    ds.PhotometricInterpretation, ds.PlanarConfiguration = layout.photometric, int(layout.by_channel)
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = layout.allocated, layout.bits, layout.bits - 1
+    ds.PixelRepresentation, ds.PixelData = int(layout.signed), encapsulate([frame])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of odd headers; the pixels decide
+            pixels, _ = decoder.as_array(ds, raw=False)
+    except Exception:  # each decoder has its own errors
+        pixels = None
+    if pixels is None or pixels.shape != layout.shape:
+        raise Refused(
+            f"is damaged or packed in a way that cannot be unpacked here ({name})", "export it uncompressed"
+        ) from None
+    return pixels
+
+
+def _check_frame(frame, layout):
+    """Bits of a packed frame, once its head agrees with that of the file: a decoder makes room for what the frame says."""
+    if layout.syntax in JPEGS:
+        head = jpeg_frame(frame)
+        height, width, channels, bits = head.height, head.width, head.channels, head.bits
+    else:
+        at = frame.find(b"\xff\x4f\xff\x51")  # start of codestream and SIZ, ISO/IEC 15444-1, A.5.1
+        if at < 0 or at + 43 > len(frame):
+            raise Refused(DAMAGED)
+        right, bottom, left, top = struct.unpack_from(">4I", frame, at + 8)
+        height, width = bottom - top, right - left
+        channels, bits = struct.unpack_from(">HB", frame, at + 40)
+        bits = (bits & 0x7F) + 1
+    if (height, width, channels) != (layout.rows, layout.columns, layout.channels):
+        raise Refused(
+            f"is a DICOM file of {layout.columns} x {layout.rows} pixels by its header and of {width} x {height} by its picture",
+            "export it again",
+        )
+    return bits
+
+
+def _name_of(syntax):
+    """The name of a transfer syntax that DICOM knows; a file's own text is never repeated."""
+    from pydicom.uid import UID_dictionary
+
+    name, kind = UID_dictionary.get(syntax, ("", ""))[:2]
+    return name if kind == "Transfer Syntax" else "a transfer syntax that DICOM does not know"
+
+
+def _one_of_three(pixels, layout):
+    """A picture in RGB or YBR whose channels agree, as uint8 (h, w)."""
+    full = 2**layout.bits - 1
+    gray, *others = np.moveaxis(pixels, -1, 0)
+    native = layout.syntax in NATIVE or layout.syntax == RLE or not layout.syntax  # decoders give RGB
+    neutral = (full + 1) // 2 if layout.photometric.startswith("YBR") and native else None
+    for rows in zip(blocks(gray), *map(blocks, others), strict=True):
+        first, *rest = (row.astype(np.int64) for row in rows)
+        if any(
+            np.abs(channel - (first if neutral is None else neutral)).max() * 255 > GRAY_WITHIN * full
+            for channel in rest
+        ):
+            raise COLOURED
+    return _levels(gray, lambda values: values / full)
+
+
+def _through_palette(pixels, header, layout):
+    """Indices of a palette whose colours are grays, as uint8 (h, w)."""
+    tables = []
+    for colour in ("Red", "Green", "Blue"):
+        words = f"{colour}PaletteColorLookupTable"
+        tables.append(_table(header, layout.signed, f"{words}Descriptor", f"{words}Data"))
+    if any(not np.array_equal(table.entries, tables[0].entries) for table in tables[1:]):
+        raise COLOURED
+    table = tables[0]
+    return _levels(pixels, lambda values: table(values) / (2**table.bits - 1))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of gray levels: the entry of `first`, of the next number and so on; what lies outside gets the end's."""
+
+    first: int
+    entries: np.ndarray
+    bits: int
+
+    def __call__(self, values):
+        return self.entries[np.clip(np.rint(values) - self.first, 0, len(self.entries) - 1).astype(np.int64)]
+
+
+def _table(header, signed, descriptor="LUTDescriptor", data="LUTData"):
+    words, raw = header.words(descriptor, 3), header.raw(data)
+    if len(words) != 3:
+        raise contradiction(descriptor)
+    count, first, bits = words[0] or 65536, words[1], words[2]
+    if bits <= 8 and count <= len(raw) <= count + 1:
+        entries = np.frombuffer(raw, np.uint8, count)
+    elif len(raw) == 2 * count:
+        entries = np.frombuffer(raw, f"{header.order}u2")
+    else:
+        raise contradiction(data)
+    used = int(entries.max()).bit_length()
+    if not 0 < bits <= 16 or used > bits or used < bits - 1:  # the entries decide where the descriptor is far off
+        bits = max(used, 1)
+    return Table(first - 65536 if signed and first > 32767 else first, entries.astype(np.float64), bits)
+
+
+def _as_displayed(stored, header, layout):
+    """Stored values -> uint8 as a viewer shows them, bone bright."""
+    slope, intercept = header.decimal("RescaleSlope", 1.0), header.decimal("RescaleIntercept", 0.0)
+    item = header.first_item("ModalityLUTSequence")
+    table = _table(item, layout.signed) if item and "LUTData" in item else None
+    padding = _padding(header, layout)
+
+    def modality(codes):
+        return table(codes) if table else codes * slope + intercept
+
+    low, high = _range(stored, padding, modality)
+    if not high > low:
+        raise Refused("shows nothing: all its pixels are the same", "export another film")
+    below_zero = table is None and (layout.signed or intercept < 0 or slope < 0)
+    shown = _window(header, below_zero) or (lambda values: (values - low) / (high - low))
+    inverted = layout.photometric == "MONOCHROME1"
+
+    def level(codes):
+        share = np.clip(shown(modality(codes)), 0, 1)
+        share = 1 - share if inverted else share
+        return np.where(_within(codes, padding), 0, share) if padding else share
+
+    film = _levels(stored, level)
+    if film.min() == film.max():
+        raise Refused("shows nothing in the window that its header states: it is all black or all white",
+                      "export it with another window")  # fmt: skip
+    return film
+
+
+def _levels(pixels, level):
+    """uint8 of a function of the pixels' values that gives shares of white, some rows at a time."""
+    return np.concatenate(
+        [np.rint(np.clip(level(rows.astype(np.float64)), 0, 1) * 255).astype(np.uint8) for rows in blocks(pixels)]
+    )
+
+
+def _range(stored, padding, modality):
+    """Least and greatest value of a film, its padding left out; (nan, nan) where it is nothing but padding."""
+    least, greatest = [], []
+    for rows in blocks(stored):
+        codes = rows.astype(np.float64)
+        codes = codes[~_within(codes, padding)] if padding else codes
+        if codes.size:
+            values = modality(codes)
+            least.append(values.min())
+            greatest.append(values.max())
+    return (min(least), max(greatest)) if least else (np.nan, np.nan)
+
+
+def _padding(header, layout):
+    """(lowest, highest) stored value that marks where no film is, or None (PS3.3, C.7.5.1.1.2)."""
+    ends = [header.whole(keyword) for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit")]
+    if ends[0] is None:
+        return None
+    ends = [end - 65536 if layout.signed and end > 32767 else end for end in ends if end is not None]
+    return min(ends), max(ends)
+
+
+def _within(codes, padding):
+    return (codes >= padding[0]) & (codes <= padding[1])
+
+
+def _window(header, below_zero):
+    """Function of values that gives shares of white, or None where the header states no window and no table."""
+    item = header.first_item("VOILUTSequence")
+    if item and "LUTData" in item:
+        table = _table(item, below_zero)
+        return lambda values: table(values) / (2**table.bits - 1)
+    centre, width = header.decimal("WindowCenter"), header.decimal("WindowWidth")
+    if centre is None or width is None:
+        return None
+    kind = header.text("VOILUTFunction") or "LINEAR"
+    if kind not in ("LINEAR", "LINEAR_EXACT", "SIGMOID") or width <= 0 or (kind == "LINEAR" and width < 1):
+        raise Refused("is a DICOM file whose window or table is damaged", "export it with another window")
+    if kind == "SIGMOID":
+        return lambda values: 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+    if kind == "LINEAR_EXACT":
+        return lambda values: (values - centre) / width + 0.5
+    if width == 1:
+        return lambda values: values > centre - 0.5
+    return lambda values: (values - (centre - 0.5)) / (width - 1) + 0.5
