@@ -215,7 +215,7 @@ class JpegFrame:
     parts: list
 
 
-def jpeg_frame(data):
+def jpeg_frame(data, damaged=DAMAGED):
     """Walk the segments of a JPEG (any process, JPEG-LS too) up to its first scan; raises Refused where there is none."""
     parts, sizes, orientation, position = [data[:2]], None, 1, 2
     try:
@@ -238,7 +238,7 @@ def jpeg_frame(data):
             position = end
     except (IndexError, struct.error):
         pass
-    raise Refused(DAMAGED)
+    raise Refused(damaged)
 
 
 def _orientation(exif):

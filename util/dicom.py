@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from util.decode import DAMAGED, PARTS, Refused, blocks, check_pixels, jpeg_frame
-from util.dicom_header import DEFLATED, ITEM, SEQUENCE_END, contradiction, read_header
+from util.decode import PARTS, Refused, blocks, check_pixels, jpeg_frame
+from util.dicom_header import DAMAGED, DEFLATED, ITEM, SEQUENCE_END, contradiction, read_header
 
 NATIVE = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", DEFLATED)
 RLE = "1.2.840.10008.1.2.5"
@@ -83,7 +83,9 @@ def _layout(header):
     high, signed = header.whole("HighBit", bits - 1), header.whole("PixelRepresentation", 0)
     if colours[photometric] != channels:
         raise contradiction("SamplesPerPixel")
-    if allocated not in (8, 16, 32) or not 0 < bits <= high + 1 <= allocated or signed not in (0, 1):
+    if allocated not in (8, 16, 32):
+        raise contradiction("BitsAllocated")
+    if not 0 < bits <= high + 1 <= allocated or signed not in (0, 1):
         raise contradiction("BitsStored")
     by_channel = header.whole("PlanarConfiguration", 0) == 1
     syntax = header.text("TransferSyntaxUID")
@@ -110,7 +112,7 @@ def _native(data, header, layout):
         raise COLOURED
     if len(data) < needed:
         raise Refused(DAMAGED)
-    if len(data) - needed >= max(row, 2):  # a few bytes more are filling
+    if len(data) - needed >= row and np.frombuffer(data[needed:], np.uint8).any():  # zeros are filling
         raise Refused("is a DICOM file with more pixels than its header says", "export it again")
     if width == 1 and header.order == ">" and header.vr("PixelData") == b"OW":
         data = np.frombuffer(data[: needed + needed % 2], ">u2").astype("<u2").tobytes()  # bytes lie in swapped pairs
@@ -231,7 +233,7 @@ def _decoded(frame, layout):
 def _check_frame(frame, layout):
     """Bits of a packed frame, once its head agrees with that of the file: a decoder makes room for what the frame says."""
     if layout.syntax in JPEGS:
-        head = jpeg_frame(frame)
+        head = jpeg_frame(frame, DAMAGED)
         height, width, channels, bits = head.height, head.width, head.channels, head.bits
     else:
         at = frame.find(b"\xff\x4f\xff\x51")  # start of codestream and SIZ, ISO/IEC 15444-1, A.5.1
@@ -338,8 +340,9 @@ def _as_displayed(stored, header, layout):
 
     film = _levels(stored, level)
     if film.min() == film.max():
-        raise Refused("shows nothing in the window that its header states: it is all black or all white",
-                      "export it with another window")  # fmt: skip
+        raise Refused(
+            "shows nothing in the window of its header: all its pixels become one gray", "export it with another window"
+        )
     return film
 
 

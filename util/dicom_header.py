@@ -9,8 +9,9 @@ import re
 import struct
 import zlib
 
-from util.decode import BYTES, DAMAGED, PARTS, Refused, check_bytes
+from util.decode import BYTES, PARTS, Refused, check_bytes
 
+DAMAGED = "is a DICOM file without a readable picture, damaged or cut short"
 DEPTH = 64  # of sequences without a stated length; real files have three or four
 UNKNOWN = 0xFFFFFFFF  # a length that is not stated
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -48,6 +49,7 @@ TAGS = {
     **{f"{colour}PaletteColorLookupTableData": 0x00281201 + k for k, colour in enumerate(("Red", "Green", "Blue"))},
     "PixelData": PIXELS,
 }  # fmt: skip
+WANTED = frozenset(TAGS.values())
 
 
 def looks_like_dicom(data):
@@ -169,38 +171,54 @@ def _walk(data, position, explicit, order, only_group=None):
     Sequences without a stated length are walked through, all others are stepped over. The walk ends at the pixels, at
     the end of an item, or where another group than `only_group` begins.
     """
-    wanted, found, open_parts = frozenset(TAGS.values()), {}, []
+    found, nest = {}, _Nest()
     for _ in range(PARTS):
-        if position + 8 > len(data):
+        if position + 8 > len(data) or only_group not in (None, struct.unpack_from(f"{order}H", data, position)[0]):
             return found, position
         tag, vr, length, content = _element(data, position, explicit, order)
-        if only_group is not None and tag >> 16 != only_group:
+        ends = tag in (ITEM_END, SEQUENCE_END)
+        if ends and not nest.parts:
             return found, position
-        if tag in (ITEM_END, SEQUENCE_END):
-            if not open_parts:
-                return found, position
-            begun, _, kind, _, from_ = open_parts[-1]
-            if (begun == ITEM) == (tag == ITEM_END):
-                explicit = open_parts.pop()[3]
-                if not open_parts and begun in wanted:
-                    found[begun] = kind, data[from_:position]
+        if ends:
+            explicit = nest.close(tag, explicit, data[:position], found)
             position = content
-        elif tag == PIXELS and not open_parts:
+        elif tag == PIXELS and not nest.parts:
             found[tag] = vr, data[content:] if length == UNKNOWN else data[content : content + length]
             return found, len(data)
         elif length == UNKNOWN:
-            if len(open_parts) == DEPTH:
-                raise Refused(f"has sequences more than {DEPTH} deep, too many for a film")
-            open_parts.append((tag, position, vr, explicit, content))
-            explicit = explicit and vr != b"UN"  # PS3.5, 6.2.2: what is inside is written implicitly
+            explicit = nest.open(tag, vr, explicit, content)
             position = content
         else:
-            if content + length > len(data):
-                raise Refused(DAMAGED)
-            if tag in wanted and not open_parts:
-                found[tag] = vr, data[content : content + length]
             position = content + length
+            if position > len(data):
+                raise Refused(DAMAGED)
+            if tag in WANTED and not nest.parts:
+                found[tag] = vr, data[content:position]
     raise Refused(f"has more than {PARTS} elements, too many for a film")
+
+
+class _Nest:
+    """The sequences and items without a stated length that a walk is in."""
+
+    def __init__(self):
+        self.parts = []
+
+    def open(self, tag, vr, explicit, content):
+        """Go into one; returns how its elements are written."""
+        if len(self.parts) == DEPTH:
+            raise Refused(f"has sequences more than {DEPTH} deep, too many for a film")
+        self.parts.append((tag, vr, explicit, content))
+        return explicit and vr != b"UN"  # PS3.5, 6.2.2: what is inside is written implicitly
+
+    def close(self, tag, explicit, before, found):
+        """Leave one at its end mark, noting it in `found` if it is wanted; returns how the elements go on."""
+        begun, vr, outside, content = self.parts[-1]
+        if (begun == ITEM) != (tag == ITEM_END):
+            raise Refused(DAMAGED)
+        self.parts.pop()
+        if begun in WANTED and not self.parts:
+            found[begun] = vr, before[content:]
+        return outside
 
 
 def _element(data, position, explicit, order):
