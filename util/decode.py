@@ -21,6 +21,9 @@ BLOCK = 1 << 22  # pixels worked on at a time, so that wide numbers never cover 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 DAMAGED = "is damaged or cut short"
 
+# How Pillow is asked for the lower bytes, by how it would unpack the upper ones
+LOW = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
+
 # EXIF orientation -> the upright film (CIPA DC-008, 4.6.4.A)
 UPRIGHT = {
     1: lambda film: film,
@@ -131,28 +134,38 @@ def gray_of(data):
 
 
 def _unpack(head):
-    from PIL.JpegImagePlugin import JpegImageFile
-    from PIL.PngImagePlugin import PngImageFile
-
     drawn = b"".join(head.parts)
     try:
-        with (PngImageFile if head.kind == "PNG" else JpegImageFile)(BytesIO(drawn)) as image:
-            image.load()
-            if head.wide_colour:
-                return to_8_bits(_wide_luma(drawn))
-            if image.mode.startswith("I"):
-                return to_8_bits(np.asarray(image))
-            return np.asarray(image.convert("L"))
+        image = _load(head.kind, drawn)
+        if head.wide_colour:
+            return to_8_bits(_wide_luma(image, drawn))
+        if image.mode.startswith("I"):
+            return to_8_bits(np.asarray(image))
+        return np.asarray(image.convert("L"))
     except (OSError, SyntaxError, ValueError, IndexError, struct.error):
         raise Refused(DAMAGED) from None
 
 
-def _wide_luma(png):
-    """Luma of a PNG of 16 bits in colour or with transparency: uint16 (h, w)."""
-    import cv2
+def _load(kind, drawn, low=False):
+    """The picture in Pillow's hands; `low`: with the lower bytes of 16-bit samples, of which Pillow keeps the upper."""
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
 
-    flags = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
-    return cv2.imdecode(np.frombuffer(png, np.uint8), flags)
+    image = (PngImageFile if kind == "PNG" else JpegImageFile)(BytesIO(drawn))
+    if low:
+        image.tile = [part._replace(args=LOW[part.args]) for part in image.tile]
+    image.load()
+    return image
+
+
+def _wide_luma(upper, drawn):
+    """Luma (ITU-R BT.601) of a PNG of 16 bits in colour or with transparency: uint16 (h, w)."""
+    upper, lower = np.asarray(upper), np.asarray(_load("PNG", drawn, low=True))
+    if struct.unpack_from(">B", drawn, 25) == (4,):  # gray and transparency, both bytes of the gray in the second pass
+        return lower[..., 0].astype(np.uint16) << 8 | lower[..., 1]
+    weights = np.array([0.299, 0.587, 0.114])
+    pairs = zip(blocks(upper[..., :3]), blocks(lower[..., :3]), strict=True)
+    return np.concatenate([np.rint((high * 256.0 + low) @ weights).astype(np.uint16) for high, low in pairs])
 
 
 def to_8_bits(wide):
