@@ -14,12 +14,16 @@ import numpy as np
 
 LARGEST = 64_000_000  # pixels; a chest film has at most 30 million. Pillow warns from 89 million on, so never here
 BYTES = 256_000_000  # of a file, packed or unpacked: 64 million pixels of 32 bits
+SIDE = 65_535  # pixels, the most that JPEG and DICOM can state
 PARTS = 100_000  # chunks of a PNG, segments of a JPEG, elements or fragments of a DICOM file; films have hundreds
-SCANNED = 2_000_000_000  # pixels times passes of a progressive JPEG; ten passes are usual
+SCANNED = 1_000_000_000  # pixels times passes of a progressive JPEG; ten passes are usual
 BLOCK = 1 << 22  # pixels worked on at a time, so that wide numbers never cover a whole film
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 DAMAGED = "is damaged or cut short"
+
+LUMA = np.float32([0.299, 0.587, 0.114])  # of red, green and blue, ITU-R BT.601
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a PNG, by its colour type
 
 # How Pillow is asked for the lower bytes, by how it would unpack the upper ones
 LOW = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
@@ -96,11 +100,11 @@ def check_bytes(count):
         raise Refused(f"has more than {BYTES // 10**6} MB, too many for a film", "shrink it")
 
 
-def check_pixels(height, width):
-    """Refuse a size that no film has."""
+def check_pixels(height, width, bytes_each=1):
+    """Refuse a size that no film has, in pixels or in bytes once it is unpacked."""
     if height * width == 0:
         raise Refused(DAMAGED)
-    if height * width > LARGEST:
+    if height * width > min(LARGEST, BYTES // bytes_each) or max(height, width) > SIDE:
         raise Refused(f"has {width} x {height} pixels, too many for a film", "shrink it")
 
 
@@ -159,13 +163,15 @@ def _load(kind, drawn, low=False):
 
 
 def _wide_luma(upper, drawn):
-    """Luma (ITU-R BT.601) of a PNG of 16 bits in colour or with transparency: uint16 (h, w)."""
+    """Luma of a PNG of 16 bits in colour or with transparency: uint16 (h, w)."""
     upper, lower = np.asarray(upper), np.asarray(_load("PNG", drawn, low=True))
     if struct.unpack_from(">B", drawn, 25) == (4,):  # gray and transparency, both bytes of the gray in the second pass
         return lower[..., 0].astype(np.uint16) << 8 | lower[..., 1]
-    weights = np.array([0.299, 0.587, 0.114])
-    pairs = zip(blocks(upper[..., :3]), blocks(lower[..., :3]), strict=True)
-    return np.concatenate([np.rint((high * 256.0 + low) @ weights).astype(np.uint16) for high, low in pairs])
+    luma = []
+    for high, low in zip(blocks(upper), blocks(lower), strict=True):
+        wide = (weight * (high[..., c] * np.float32(256) + low[..., c]) for c, weight in enumerate(LUMA))
+        luma.append(np.rint(sum(wide)).astype(np.uint16))
+    return np.concatenate(luma)
 
 
 def to_8_bits(wide):
@@ -199,7 +205,7 @@ def _png_head(data):
     if len(parts) < 2 or parts[1][4:8] != b"IHDR" or len(parts[1]) != 25:
         raise Refused(DAMAGED)
     width, height, depth, colour = struct.unpack_from(">IIBB", parts[1], 8)
-    check_pixels(height, width)
+    check_pixels(height, width, max(1, depth // 8) * CHANNELS.get(colour, 4))
     return Head("PNG", (height, width), orientation, depth == 16 and colour != 0, parts)
 
 
@@ -249,6 +255,8 @@ def jpeg_frame(data, damaged=DAMAGED):
             if not (0xE1 <= kind <= 0xED or kind in (0xEF, 0xFE)):
                 parts.append(data[position:end])
             position = end
+        else:
+            raise Refused(f"has more than {PARTS} parts, too many for a film")
     except (IndexError, struct.error):
         pass
     raise Refused(damaged)

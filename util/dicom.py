@@ -71,7 +71,6 @@ def _layout(header):
     frames = header.decimal("NumberOfFrames", 1)
     if frames != 1:
         raise Refused("is no single gray film: it holds several frames", "export one film")
-    check_pixels(rows, columns)
     channels, photometric = header.whole("SamplesPerPixel", 1), header.text("PhotometricInterpretation")
     colours = {"MONOCHROME1": 1, "MONOCHROME2": 1, "PALETTE COLOR": 1, "RGB": 3}
     if photometric.startswith("YBR_"):
@@ -85,6 +84,7 @@ def _layout(header):
         raise contradiction("SamplesPerPixel")
     if allocated not in (8, 16, 32):
         raise contradiction("BitsAllocated")
+    check_pixels(rows, columns, channels * allocated // 8)
     if not 0 < bits <= high + 1 <= allocated or signed not in (0, 1):
         raise contradiction("BitsStored")
     by_channel = header.whole("PlanarConfiguration", 0) == 1
@@ -162,33 +162,20 @@ def _run_lengths(frame, layout):
     if count != width * layout.channels or not all(64 <= offset < len(frame) for offset in offsets[:count]):
         raise Refused(DAMAGED)
     ends = [*offsets[1:count], len(frame)]
-    planes = np.stack(
-        [
-            np.frombuffer(_unrun(frame[offset:end], pixels), np.uint8)
-            for offset, end in zip(offsets[:count], ends, strict=True)
-        ]
-    )
+    planes = np.stack([_unrun(frame[start:end], pixels) for start, end in zip(offsets[:count], ends, strict=True)])
     cells = planes.reshape(layout.channels, width, pixels).transpose(0, 2, 1)  # bytes of a sample beside each other
     samples = np.ascontiguousarray(cells).view(f">u{width}").reshape(layout.channels, layout.rows, layout.columns)
     return samples[0] if layout.channels == 1 else np.moveaxis(samples, 0, -1)
 
 
 def _unrun(segment, size):
-    """`size` bytes out of a segment of runs and literal bytes; what the segment holds beyond them is filling."""
-    out, position = bytearray(), 0
-    while len(out) < size and position + 1 < len(segment):
-        head = segment[position]
-        if head < 128:
-            out += segment[position + 1 : position + 2 + head]
-            position += 2 + head
-        elif head > 128:
-            out += segment[position + 1 : position + 2] * (257 - head)
-            position += 2
-        else:
-            position += 1
-    if len(out) < size:
-        raise Refused(DAMAGED)
-    return bytes(out[:size])
+    """`size` bytes, uint8, out of a segment of runs and literal bytes, by Pillow; what lies beyond them is filling."""
+    from PIL import Image
+
+    try:
+        return np.asarray(Image.frombytes("L", (size, 1), segment, "packbits", "L")).ravel()
+    except ValueError:
+        raise Refused(DAMAGED) from None
 
 
 def _decoded(frame, layout):
@@ -220,7 +207,7 @@ def _decoded(frame, layout):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd headers; the pixels decide
-            pixels, _ = decoder.as_array(ds, raw=False)
+            pixels, _ = decoder.as_array(ds, raw=True)  # in colours as they are packed
     except Exception:  # each decoder has its own errors
         pixels = None
     if pixels is None or pixels.shape != layout.shape:
@@ -260,19 +247,14 @@ def _name_of(syntax):
 
 
 def _one_of_three(pixels, layout):
-    """A picture in RGB or YBR whose channels agree, as uint8 (h, w)."""
+    """A picture of three channels without colour, as uint8 (h, w): red, green and blue alike, or luma and no chroma."""
     full = 2**layout.bits - 1
-    gray, *others = np.moveaxis(pixels, -1, 0)
-    native = layout.syntax in NATIVE or layout.syntax == RLE or not layout.syntax  # decoders give RGB
-    neutral = (full + 1) // 2 if layout.photometric.startswith("YBR") and native else None
-    for rows in zip(blocks(gray), *map(blocks, others), strict=True):
-        first, *rest = (row.astype(np.int64) for row in rows)
-        if any(
-            np.abs(channel - (first if neutral is None else neutral)).max() * 255 > GRAY_WITHIN * full
-            for channel in rest
-        ):
+    for rows in blocks(pixels):
+        first, *rest = np.moveaxis(rows.astype(np.int64), -1, 0)
+        off = [max(np.abs(channel - gray).max() for channel in rest) for gray in (first, (full + 1) // 2)]
+        if min(off) * 255 > GRAY_WITHIN * full:
             raise COLOURED
-    return _levels(gray, lambda values: values / full)
+    return _levels(pixels[..., 0], lambda values: values / full)
 
 
 def _through_palette(pixels, header, layout):

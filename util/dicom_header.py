@@ -205,7 +205,7 @@ class _Nest:
 
     def open(self, tag, vr, explicit, content):
         """Go into one; returns how its elements are written."""
-        if len(self.parts) == DEPTH:
+        if len(self.parts) == 2 * DEPTH:  # each a sequence and an item
             raise Refused(f"has sequences more than {DEPTH} deep, too many for a film")
         self.parts.append((tag, vr, explicit, content))
         return explicit and vr != b"UN"  # PS3.5, 6.2.2: what is inside is written implicitly

@@ -9,7 +9,12 @@ from PIL import Image
 
 LONG = (b"OB", b"OW", b"SQ", b"UN", b"UT")
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
-DEFLATED, RLE, JPEG, JPEG_2000 = EXPLICIT + ".99", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
+DEFLATED, RLE, JPEG, JPEG_2000 = (
+    EXPLICIT + ".99",
+    "1.2.840.10008.1.2.5",
+    "1.2.840.10008.1.2.4.50",
+    "1.2.840.10008.1.2.4.90",
+)
 
 
 class Writer:
@@ -196,7 +201,7 @@ def _voi(out, grays, film, rng):
             return np.clip((grays - centre) / width + 0.5, 0, 1), f"window {kind}"
         bottom, top = centre - 0.5 - (width - 1) / 2, centre - 0.5 + (width - 1) / 2
         return np.clip((grays - bottom) / (top - bottom), 0, 1), "window LINEAR"
-    if pick == 6 and high - low < 5000 and -30000 < low and high < 60000 and (grays == np.rint(grays)).all():
+    if pick == 6 and high - low < 5000 and low > -30000 and high < 60000 and (grays == np.rint(grays)).all():
         bits, declared = [(8, 8), (10, 10), (12, 12), (16, 16), (12, 16), (8, 16), (12, 10)][rng.integers(7)]
         first, count = int(low), int(high - low) + 1
         entries = np.rint(np.linspace(0, 1, count) ** 2 * (2**bits - 1)).astype(int)

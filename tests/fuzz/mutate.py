@@ -5,7 +5,20 @@ import struct
 import zlib
 
 NUMBERS = (0, 1, 2, 3, 7, 8, 12, 127, 128, 255, 256, 1000, 0x7FFF, 0x8000, 0xFFFE, 0xFFFF)
-TEXTS = (b"", b"0", b"-1", b"1e308", b"nan", b"inf", b"1\\2\\3", b"\\", b"<img src=x onerror=alert(1)>", b"0.0001", b"\xff\xfe", b"9" * 60)
+TEXTS = (
+    b"",
+    b"0",
+    b"-1",
+    b"1e308",
+    b"nan",
+    b"inf",
+    b"1\\2\\3",
+    b"\\",
+    b"<img src=x onerror=alert(1)>",
+    b"0.0001",
+    b"\xff\xfe",
+    b"9" * 60,
+)
 
 
 def broken(data, rng):
@@ -106,7 +119,11 @@ def _dicom(data, rng):
         return data[: at + 4] + vr + data[at + 6 :], f"{name} of another type"
     if pick == 2:
         text = TEXTS[int(rng.integers(len(TEXTS)))]
-        head = data[at : at + 6] + struct.pack(f"{order}H", len(text)) if explicit else data[at : at + 4] + struct.pack(f"{order}I", len(text))
+        head = (
+            data[at : at + 6] + struct.pack(f"{order}H", len(text))
+            if explicit
+            else data[at : at + 4] + struct.pack(f"{order}I", len(text))
+        )
         return data[:at] + head + text + data[end:], f"{name} a text"
     if pick == 3:
         return data[:end] + data[at:], f"{name} twice"
