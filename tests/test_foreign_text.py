@@ -21,7 +21,9 @@ from util.own_film import read_own_film
 from util.pages import as_html, write_index, write_page
 
 RUN = "document.documentElement.dataset.ran='yes'"
-HOSTILE = f"""a"><img src=x onerror="{RUN}"><script>{RUN}</script><svg onload={RUN}>'$\\href{{javascript:{RUN}}}{{x}}$"""
+HOSTILE = (
+    f"""a"><img src=x onerror="{RUN}"><script>{RUN}</script><svg onload={RUN}>'$\\href{{javascript:{RUN}}}{{x}}$"""
+)
 PIXEL = base64.b64encode(b"\x89PNG").decode()
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
