@@ -65,6 +65,7 @@ def test_larger_ones_are_called_too_large(tmp_path, width, height, depth, colour
 
 
 def test_a_chest_film_of_30_million_pixels_is_no_bomb():
+    assert (LARGEST, BYTES, SIDE) == (64_000_000, 256_000_000, 65_535)
     assert LARGEST >= 2 * 30_000_000 and BYTES >= 4 * LARGEST and SIDE >= 8000
     assert LARGEST < Image.MAX_IMAGE_PIXELS
 
@@ -193,6 +194,9 @@ def test_the_head_of_a_jpeg_cut_anywhere(gray, end):
 def test_fill_bytes_between_segments(gray):
     data = jpeg(gray)
     np.testing.assert_array_equal(gray_of(data[:2] + b"\xff\xff" + data[2:]), gray_of(data))
+    np.testing.assert_array_equal(gray_of(data[:2] + b"\xff\xfe\0\2" + data[2:]), gray_of(data))  # an empty comment
+    with pytest.raises(Refused, match="damaged"):
+        gray_of(data[:2] + b"\xff\xfe\0\1" + data[2:])
 
 
 @pytest.mark.parametrize(("mark", "bits"), [(0xC3, 8), (0xC7, 8), (0xCB, 8), (0xCF, 8), (0xF7, 8), (0xC1, 12)])
@@ -207,7 +211,7 @@ def test_jpegs_of_other_kinds_are_named(gray, mark, bits):
 
 def test_tables_are_not_taken_for_sizes(gray):
     """DHT, JPG and DAC have numbers among those of the frames."""
-    for mark in (0xC4, 0xC8, 0xCC):
+    for mark in (0xBF, 0xC4, 0xC8, 0xCC, 0xD0):
         table = bytes([0xFF, mark]) + b"\0\x09" + bytes([8]) + struct.pack(">HHB", 7, 7, 1) + b"\0"
         data = jpeg(gray)
         at = data.index(b"\xff\xda")
