@@ -1,5 +1,7 @@
 """The explorer of notebook 5: its pictures, its static twin, its widgets without a browser."""
 
+import base64
+import re
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -98,19 +100,87 @@ def test_no_widgets_in_batch_mode(explorer):
     assert explore(explorer) is None  # the tests set COURSE_BATCH
 
 
-def test_widgets_follow_the_menus_and_the_upload(explorer, phantom_cohort, monkeypatch):
+@pytest.fixture
+def panel(explorer, monkeypatch):
+    """The widgets: menus of film, finding, layer and method, upload, words, picture."""
     monkeypatch.setenv("COURSE_BATCH", "0")
-    panel = explore(explorer)
-    menus, upload, text, picture = panel.children
-    film, finding, layer, method = menus.children
+    box = explore(explorer)
+    menus, upload, text, picture = box.children
+    assert menus.layout.flex_flow == "row wrap"  # in a narrow window the menus go below each other
+    return *menus.children, upload, text, picture
+
+
+def shown(picture):
+    """(pixels, alt text) of what a picture widget shows, or None."""
+    if not picture.value:
+        return None
+    found = re.fullmatch(r'<img alt="([^"<>]+)" style="[^"]+" src="data:image/png;base64,([^"]+)">', picture.value)
+    return np.asarray(Image.open(BytesIO(base64.b64decode(found[2])))), found[1]
+
+
+def test_widgets_follow_the_menus(panel):
+    _film, finding, layer, method, _, text, picture = panel
     assert layer.options == ("relu", "pool4_relu", "pool3_relu") and tuple(method.options) == tuple(METHODS)
-    before = picture.value
-    assert Image.open(BytesIO(before)).format == "PNG"
+    before = shown(picture)[0]
     finding.value = "Edema"
-    assert picture.value != before and "Edema" in text.value
-    own = as_dicom(phantom_cohort.read(phantom_cohort.split("test")["Image"][7]))
-    upload.value = (uploaded("a.dcm", own),)
-    assert film.value == OWN and "A frontal chest film" in text.value
-    shown = picture.value
+    assert (shown(picture)[0] != before).any() and "Edema" in text.value
+    assert shown(picture)[1] in text.value  # the words are the picture's text too
+    assert 'role="status"' in text.value
+
+
+def test_it_opens_on_a_finding_of_the_film(explorer, panel, phantom_cohort):
+    film, finding = panel[:2]
+    truth = phantom_cohort.truth.set_index("Image").loc[list(explorer.films)]
+    for label, name in film.options:
+        has = [f for f in FINDINGS if truth.loc[name, f] == 1]
+        assert label == ", ".join([name, *has])
+        film.value = name
+        assert not has or finding.value in has
+    assert (truth[list(FINDINGS)] == 1).any().any()
+
+
+def test_a_finding_with_an_outline_comes_first(explorer, monkeypatch):
+    monkeypatch.setenv("COURSE_BATCH", "0")
+    name = next(iter(explorer.films))
+    explorer.masks = {(name, "Hernia"): np.eye(224, dtype=bool)}
+    assert explore(explorer).children[0].children[1].value == "Hernia"
+
+
+def test_what_is_said_of_an_own_film_stays(panel, phantom_cohort):
+    film, finding, _, _, upload, text, _picture = panel
+    upload.value = (uploaded("a.dcm", as_dicom(phantom_cohort.read(phantom_cohort.split("test")["Image"][7]))),)
+    assert film.value == OWN and "A frontal chest film" in text.value and upload.value == ()
+    for choice in ("Edema", "Mass"):
+        finding.value = choice
+        assert "only ever seen simulated films" in text.value and choice in text.value
+    film.value = film.options[0][1]
+    assert "only ever seen" not in text.value
+
+
+@pytest.mark.parametrize("refused", ["text", "upside down"])
+def test_a_refused_film_leaves_no_picture(explorer, panel, phantom_cohort, refused):
+    film, finding, _, _, upload, text, picture = panel
+    right = phantom_cohort.read(phantom_cohort.split("test")["Image"][7])
+    upload.value = (uploaded("a.png", png(right)),)
+    assert film.value == OWN and shown(picture)
+    data = b"hello" if refused == "text" else png(np.ascontiguousarray(right[::-1]))
+    upload.value = (uploaded("b", data),)
+    assert ("PNG, JPEG or DICOM" if refused == "text" else "no answer is given") in text.value
+    assert not shown(picture) and film.value is None and OWN not in [name for _, name in film.options]
+    assert OWN not in explorer.films
+    finding.value = "Mass"  # no film, no picture
+    assert not shown(picture)
+    film.value = film.options[1][1]
+    assert shown(picture)
+
+
+def test_text_of_errors_is_no_markup(panel, monkeypatch):
+    _film, _, _, _, upload, text, _picture = panel
+    evil = "<img src=x onerror=alert(1)>"
+
+    def refuse(_):
+        raise CourseError(evil)
+
+    monkeypatch.setattr("util.explorer.read_own_film", refuse)
     upload.value = (uploaded("b", b"hello"),)
-    assert "PNG, JPEG or DICOM" in text.value and picture.value == shown
+    assert "<img" not in text.value and "&lt;img" in text.value

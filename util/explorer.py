@@ -1,5 +1,6 @@
 """The explorer of notebook 5: pick a film, a finding, a layer and a method; or look at its static twin."""
 
+import base64
 import os
 from io import BytesIO
 
@@ -9,6 +10,7 @@ from util.errors import CourseError
 from util.gate import provenance
 from util.gradcam import METHODS, upsample
 from util.own_film import read_own_film
+from util.pages import as_html
 from util.plots import draw_film, draw_map, draw_outline, film_title
 
 OWN = "own film"
@@ -71,17 +73,37 @@ class Explorer:
         self.pretrained, self.cohort, self.gate = pretrained, cohort, gate
         # Films of the cohort are read when asked for; a film of one's own is kept, in memory alone.
         self.films, self.masks = dict.fromkeys(images), masks or {}
+        self.said = ""  # what the gate and the passport say of the film of one's own
         self._answers = {}
+        known = cohort.films if cohort.truth is None else cohort.truth
+        self._known = known[known["Image"].isin(self.films)].set_index("Image")
 
     def add_own(self, data):
-        """Take a learner's own film, bytes of a PNG, JPEG or DICOM file, through the gate: (taken, sentences)."""
+        """Take a learner's own film, bytes of a PNG, JPEG or DICOM file, through the gate: (taken, sentences).
+
+        A film taken before is forgotten, whether this one is taken or not: no picture of it may stand beside words
+        that are about another.
+        """
+        self.forget_own()
         film = read_own_film(data)
         verdict = self.gate(film)
         if not verdict.frontal:
             return False, verdict.sentence
+        self.films[OWN], self.said = film, f"{verdict.sentence} {provenance(self.pretrained.passport)}"
+        return True, self.said
+
+    def forget_own(self):
+        """Forget the film of one's own and all that was computed from it."""
+        self.films.pop(OWN, None)
         self._answers = {key: value for key, value in self._answers.items() if key[0] != OWN}
-        self.films[OWN] = film
-        return True, f"{verdict.sentence} {provenance(self.pretrained.passport)}"
+        self.said = ""
+
+    def findings_of(self, name):
+        """Findings that a film of the cohort has (by the truth where it is known, else by its labels), list of names."""
+        if name not in self._known.index:
+            return []
+        row = self._known.loc[name]
+        return [finding for finding in self.pretrained.findings if finding in row and row[finding] == 1]
 
     def film(self, name):
         """Pixels uint8 (h, w) of a film on the list."""
@@ -99,7 +121,10 @@ class Explorer:
         return self._answers[key]
 
     def picture(self, name, finding, layer, method):
-        """(PNG bytes, sentence) of one overlay; the scale is shared by all findings of the film."""
+        """(PNG bytes, sentences) of one overlay; the scale is shared by all findings of the film.
+
+        With a film of one's own, the sentences begin with what the gate and the passport say of it.
+        """
         import matplotlib.pyplot as plt
 
         k, film = self.pretrained.findings.index(finding), self.film(name)
@@ -111,16 +136,16 @@ class Explorer:
         axes[1].set_title(f"{method} of {finding}, logit {logits[k]:+.1f}")
         if (name, finding) in self.masks:
             draw_outline(axes[1], self.masks[name, finding])
-        fig.colorbar(drawn, ax=axes[1], label="evidence, one scale for all findings of the film", shrink=0.8)
+        fig.colorbar(drawn, ax=axes[1], label="evidence (one scale for all findings)", shrink=0.8)
         buffer = BytesIO()
         fig.savefig(buffer, format="png")
         plt.close(fig)
         row, column = np.unravel_index(cams[k].argmax(), cams[k].shape)
-        where = f"strongest in row {row + 1}, column {column + 1} of {cams.shape[1]} x {cams.shape[2]} places"
+        where = f"strongest in row {row + 1}, column {column + 1} of {cams.shape[1]} x {cams.shape[2]} cells"
         sentence = (
             f"{method} of {finding}: {where if cams[k].max() > 0 else 'nothing speaks for it'}. Not for clinical use."
         )
-        return buffer.getvalue(), sentence
+        return buffer.getvalue(), f"{self.said} {sentence}" if name == OWN else sentence
 
 
 def explore(explorer):
@@ -128,42 +153,90 @@ def explore(explorer):
 
     Returns
     -------
-    ipywidgets.VBox: drop-downs for film, finding, layer and method, an upload for a film of one's own, the picture
+    ipywidgets.VBox: drop-downs for film, finding, layer and method, an upload for a film of one's own, words, picture
     """
-    if os.environ.get("COURSE_BATCH") == "1":
-        return None
-    import ipywidgets as widgets
+    return None if os.environ.get("COURSE_BATCH") == "1" else _Panel(explorer).box
 
-    choices = {
-        "film": list(explorer.films),
-        "finding": list(explorer.pretrained.findings),
-        "layer": [name for name in LAYERS if name in {layer.name for layer in explorer.pretrained.model.layers}],
-        "method": list(METHODS),
-    }
-    menus = {name: widgets.Dropdown(options=options, description=name) for name, options in choices.items()}
-    upload = widgets.FileUpload(accept=".png,.jpg,.jpeg,.dcm", multiple=False, description="own film")
-    picture, text = widgets.Image(format="png"), widgets.HTML()
 
-    def draw(_=None):
-        text.value = "Computing ..."
+class _Panel:
+    """The widgets and what they do when they are changed."""
+
+    def __init__(self, explorer):
+        import ipywidgets as widgets
+
+        self.explorer, self.quiet = explorer, False
+        layers = {layer.name for layer in explorer.pretrained.model.layers}
+        choices = {
+            "film": self._films(),
+            "finding": list(explorer.pretrained.findings),
+            "layer": [name for name in LAYERS if name in layers],
+            "method": list(METHODS),
+        }
+        self.menus = {name: widgets.Dropdown(options=options, description=name) for name, options in choices.items()}
+        self.upload = widgets.FileUpload(accept=".png,.jpg,.jpeg,.dcm", multiple=False, description=OWN)
+        self.text, self.picture = widgets.HTML(), widgets.HTML()
+        wrapped = widgets.Layout(flex_flow="row wrap")
+        menus = widgets.HBox(list(self.menus.values()), layout=wrapped)
+        self.box = widgets.VBox([menus, self.upload, self.text, self.picture])
+        self._to_a_finding()
+        for name, menu in self.menus.items():
+            menu.observe(self._film_changed if name == "film" else self._draw, names="value")
+        self.upload.observe(self._take, names="value")
+        self._draw()
+
+    def _films(self):
+        """Options of the menu of films: (name and findings, name)."""
+        return [(", ".join([name, *self.explorer.findings_of(name)]), name) for name in self.explorer.films]
+
+    def _to_a_finding(self):
+        """Choose a finding that the chosen film has, one with an outline first, where the chosen one is none."""
+        film, menu = self.menus["film"].value, self.menus["finding"]
+        known = [finding for name, finding in self.explorer.masks if name == film] + self.explorer.findings_of(film)
+        if known and menu.value not in known:
+            menu.value = known[0]
+
+    def _film_changed(self, _):
+        if not self.quiet:
+            self.quiet = True
+            self._to_a_finding()
+            self.quiet = False
+            self._draw()
+
+    def _draw(self, _=None):
+        if self.quiet or self.menus["film"].value is None:
+            return
+        chosen = [menu.value for menu in self.menus.values()]
+        self._say(f"Computing {chosen[3]} ...")
         try:
-            picture.value, text.value = explorer.picture(*(menus[name].value for name in choices))
+            png, said = self.explorer.picture(*chosen)
         except CourseError as error:
-            text.value = str(error)
+            self._show(None, str(error))
+        else:
+            self._show(png, said)
 
-    def take(change):
+    def _take(self, change):
+        if not change["new"]:
+            return
         try:
-            taken, said = explorer.add_own(bytes(change["new"][0]["content"]))
+            taken, said = self.explorer.add_own(bytes(change["new"][0]["content"]))
         except CourseError as error:
             taken, said = False, str(error)
+        self.quiet = True
+        self.menus["film"].options = self._films()
+        self.menus["film"].value = OWN if taken else None
+        self.upload.value = ()  # its bytes are not kept, and the same file may be chosen again
+        self.quiet = False
         if taken:
-            menus["film"].options = list(explorer.films)
-            menus["film"].value = OWN
-            draw()
-        text.value = f"{said} {text.value}" if taken else said
+            self._draw()
+        else:
+            self._show(None, said)
 
-    for menu in menus.values():
-        menu.observe(draw, names="value")
-    upload.observe(take, names="value")
-    draw()
-    return widgets.VBox([widgets.HBox(list(menus.values())), upload, text, picture])
+    def _say(self, sentences):
+        self.text.value = f'<div role="status">{as_html(sentences)}</div>'
+
+    def _show(self, png, sentences):
+        """Words and picture together, the words as its text for those who cannot see it; None for no picture."""
+        self._say(sentences)
+        data = "" if png is None else base64.b64encode(png).decode()
+        style = 'style="max-width: 100%; height: auto"'
+        self.picture.value = data and f'<img alt="{as_html(sentences)}" {style} src="data:image/png;base64,{data}">'

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from util.decode import Refused, gray_of, head_of, read_bytes
 from util.errors import CourseError
 
 
@@ -14,54 +15,41 @@ def read_film(path):
 
     Parameters
     ----------
-    path : str or Path of a PNG or JPEG file: 8-bit gray, 16-bit gray, palette, RGB or RGBA
+    path : str or Path of a PNG or JPEG file, whatever its name: gray of 1 to 16 bits, palette, RGB, with transparency or
+        without
 
     Returns
     -------
-    uint8 array (h, w), 0 black to 255 white. 16-bit films are divided by 257, colours turned to luma.
+    uint8 array (h, w), 0 black to 255 white, upright where EXIF says how the camera was held. Colours are turned to
+    luma, 16-bit films scaled by the bits in use (`util.decode.gray_of`, which films of one's own go through as well).
 
     Raises
     ------
-    CourseError : the file is missing, is no image, or is cut short.
+    CourseError : the file is missing, no PNG or JPEG, damaged, too large for a film, or no ordinary file.
     """
-    path = Path(path)
-    try:
-        with Image.open(path) as image:
-            image.load()
-            if image.mode in ("I;16", "I;16B", "I"):
-                return (np.clip(np.asarray(image, dtype=np.int64), 0, 65535) // 257).astype(np.uint8)
-            return np.asarray(image.convert("L"))
-    except FileNotFoundError:
-        raise CourseError(f"No film at {path}: check the name, or fetch the film again.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise CourseError(
-            f"The film {path.name} cannot be read ({_reason(path, error)}): fetch it again or remove it from {path.parent}."
-        ) from None
-
-
-def _reason(path, error):
-    """Say what is wrong with a file that Pillow refuses, in words a user can act on."""
-    if path.is_dir():
-        return "it is a folder"
-    if getattr(error, "errno", None):
-        return error.strerror.lower()  # permission denied, input/output error
-    head = path.read_bytes()[:512]
-    if not head:
-        return "it is empty"
-    if not head.startswith((b"\x89PNG", b"\xff\xd8")):
-        text = all(byte in b"\t\r\n" or 32 <= byte < 127 for byte in head)
-        return "it holds text, not an image" if text else "it is neither PNG nor JPEG"
-    return "it is damaged or cut short"
+    return _of_file(path, gray_of)
 
 
 def film_shape(path):
-    """(height, width) of a film in pixels, from the head of the file; the pixels are not read."""
+    """(height, width) of the film that `read_film` gives, from the head of the file; the pixels are not unpacked."""
+    return _of_file(path, lambda data: head_of(data).shape)
+
+
+def _of_file(path, answer):
+    path = Path(path)
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        read_film(path)  # says in a sentence what is wrong
-        raise
+        return answer(read_bytes(path))
+    except FileNotFoundError:
+        raise CourseError(f"No film at {path}: check the name, or fetch the film again.") from None
+    except Refused as refused:
+        reason = f"it {refused.reason}"
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()  # permission denied, input/output error
+    except ValueError:
+        reason = "no file can have this name"  # a zero byte in it
+    raise CourseError(
+        f"The film {path.name} cannot be read ({reason}): fetch it again or remove it from {path.parent}."
+    )
 
 
 def resize(film, size):

@@ -1,27 +1,25 @@
 """A film of one's own: PNG, JPEG or DICOM, from a file or from bytes in memory. Nothing is stored, no header is shown."""
 
-import warnings
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from util.decode import BYTES, Refused, check_bytes, gray_of, read_bytes
+from util.dicom_header import looks_like_dicom
 from util.errors import CourseError
-
-LARGEST = 100_000_000  # pixels; a chest film has at most 30 million
 
 
 def read_own_film(source):
     """Read a film as a network of this course wants it: air dark, bone bright, 8 bits.
 
-    DICOM (through pydicom): rescale slope or modality table, then window or VOI table (the first one), MONOCHROME1 is
-    inverted; 8 to 16 bits; compressed where pydicom finds a decoder. Without a window the full range of the film is used. PNG
-    and JPEG: gray or colour; 16-bit PNG is scaled by the bits in use, 12 to 16.
+    DICOM (`util.dicom`): rescale slope or modality table, then window or table of gray levels (the first one),
+    MONOCHROME1 is inverted; 8 to 32 bits; with or without preamble; uncompressed, deflated, run-length coded, JPEG of 8
+    bits and JPEG 2000, other JPEGs where pydicom finds a decoder. PNG and JPEG (`util.decode`): as `read_film` does.
 
     Parameters
     ----------
-    source : str, Path or bytes
+    source : str or Path of a file; or its bytes: bytes, bytearray, memoryview or an open binary file
 
     Returns
     -------
@@ -29,86 +27,38 @@ def read_own_film(source):
 
     Raises
     ------
-    CourseError : the file is missing, unreadable, compressed in a way that has no decoder here, holds several frames
-        or no picture.
+    CourseError : the file is missing, unreadable, too large for a film (64 million pixels, 256 MB), compressed in a way
+        that has no decoder here, damaged, holds several frames, colours or no picture. No text of the file is repeated.
     """
-    name, data = ("This upload", bytes(source)) if isinstance(source, bytes | memoryview) else _bytes_of(source)
-    if data[128:132] == b"DICM":
-        return _from_dicom(data, name)
-    if not data.startswith((b"\x89PNG", b"\xff\xd8")):
-        raise CourseError(f"{name} is no PNG, JPEG or DICOM file: export the film in one of these formats.")
-    return _from_picture(data, name)
-
-
-def _bytes_of(path):
-    path = Path(path).expanduser()
+    name = f"The film {Path(source).name}" if isinstance(source, str | Path) else "This upload"
     try:
-        return f"The film {path.name}", path.read_bytes()
-    except OSError as error:
-        raise CourseError(f"The film {path.name} cannot be read ({error.strerror}): check name and folder.") from None
+        data = _bytes_of(source)
+        if not looks_like_dicom(data):
+            if data and not data.startswith((b"\x89PNG", b"\xff\xd8")):
+                raise Refused("is no PNG, JPEG or DICOM file", "export the film in one of these formats")
+            return gray_of(data)
+        from util.dicom import gray_of_dicom
+
+        return gray_of_dicom(data)
+    except Refused as refused:
+        raise CourseError(f"{name} {refused.reason}: {refused.advice or 'export the film again'}.") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file can have this name"
+        raise CourseError(f"{name} cannot be read ({reason}): check name and folder.") from None
 
 
-def _from_picture(data, name):
-    try:
-        with Image.open(BytesIO(data)) as image:
-            if image.width * image.height > LARGEST:
-                raise CourseError(f"{name} has {image.width} x {image.height} pixels, too many for a film: shrink it.")
-            image.load()
-            if image.mode in ("I;16", "I;16B", "I"):
-                pixels = np.asarray(image, dtype=np.int64)
-                bits = max(12, int(pixels.max()).bit_length())
-                return (np.clip(pixels, 0, None) * 255 // (2**bits - 1)).astype(np.uint8)
-            return np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        raise CourseError(f"{name} is damaged or cut short: export the film again.") from None
-
-
-def _from_dicom(data, name):
-    import pydicom
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of odd headers; the pixels decide
-        try:
-            header = pydicom.dcmread(BytesIO(data))
-            size = int(header.Rows), int(header.Columns), int(header.get("NumberOfFrames") or 1)
-        except Exception:
-            raise CourseError(f"{name} is a DICOM file without a readable picture: export the film again.") from None
-        if size[2] != 1 or int(header.get("SamplesPerPixel", 1)) != 1 or size[0] * size[1] > LARGEST:
-            raise CourseError(f"{name} is no single gray film (several frames, colours or too large): export one film.")
-        try:
-            pixels = header.pixel_array
-        except Exception:  # each decoder has its own errors
-            kind = header.file_meta.TransferSyntaxUID.name
-            raise CourseError(
-                f"{name} is damaged or packed in a way that cannot be unpacked here ({kind}): export it uncompressed."
-            ) from None
-        return _as_displayed(pixels, header, name)
-
-
-def _as_displayed(pixels, header, name):
-    """Stored values -> uint8 as a viewer shows them, bone bright."""
-    from pydicom.pixels import apply_modality_lut, apply_voi_lut
-
-    try:
-        values = apply_modality_lut(pixels, header)
-        if "VOILUTSequence" in header:
-            values = np.asarray(apply_voi_lut(np.rint(values).astype(np.int64), header), float)
-            low, high = 0, 2 ** int(header.VOILUTSequence[0].LUTDescriptor[2]) - 1
-        elif "WindowCenter" in header:
-            # Two more values, beyond any window, tell where it ends.
-            values = apply_voi_lut(np.concatenate([values.ravel(), [-1e6, 1e6]]), header)
-            low, high = values[-2:]
-            values = values[:-2].reshape(pixels.shape)
-        else:
-            low, high = float(values.min()), float(values.max())
-    except Exception:
-        raise CourseError(f"The window or table in {name} is damaged: export the film with another window.") from None
-    if not (np.isfinite(values).all() and high > low):
-        raise CourseError(f"{name} shows nothing: all its pixels are the same.")
-    shown = np.clip((values - low) / (high - low), 0, 1)
-    if header.get("PhotometricInterpretation") == "MONOCHROME1":
-        shown = 1 - shown
-    return np.rint(shown * 255).astype(np.uint8)
+def _bytes_of(source):
+    if isinstance(source, str | Path):
+        return read_bytes(Path(source).expanduser())
+    if isinstance(source, bytes | bytearray | memoryview):
+        check_bytes(memoryview(source).nbytes)
+        return bytes(source)
+    if hasattr(source, "read"):
+        data = source.read(BYTES + 1)
+        if isinstance(data, bytes):
+            check_bytes(len(data))
+            return data
+    raise Refused("is neither a path nor the bytes of a file", "give one of them")
 
 
 def as_dicom(film):

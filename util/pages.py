@@ -32,6 +32,11 @@ td.number, th.number { text-align: right; } .note { color: #555; }
 """
 
 
+def as_html(text):
+    """Text for a page: whatever it comes from (a file, a name, an error), it is shown as text and is never markup."""
+    return html.escape(str(text), quote=True)
+
+
 def mathml(text):
     """Markdown with its LaTeX turned into MathML, which browsers draw by themselves; code is left alone."""
     from latex2mathml.converter import convert
@@ -82,8 +87,8 @@ def write_index(results, out, cohort):
         "simulated films (phantom cohort)" if cohort == "phantom" else "real films (nih cohort, NIH Clinical Center)"
     )
     rows = "".join(
-        f'<tr><td><a href="{r.name}.html">{html.escape(r.title)}</a></td><td class="number">{r.seconds:.0f}</td>'
-        f'<td class="number">{_megabytes(r)}</td><td>{html.escape(r.verdict)}</td></tr>'
+        f'<tr><td><a href="{as_html(r.name)}.html">{as_html(r.title)}</a></td><td class="number">{r.seconds:.0f}</td>'
+        f'<td class="number">{_megabytes(r)}</td><td>{as_html(r.verdict)}</td></tr>'
         for r in results
     )
     head = '<tr><th>Notebook</th><th class="number">Seconds</th><th class="number">Peak MB</th><th>Verdict</th></tr>'

@@ -35,6 +35,7 @@ def draw_film(ax, film, title=""):
         film, cmap="gray", vmin=0 if film.dtype == np.uint8 else None, vmax=255 if film.dtype == np.uint8 else None
     )
     ax.set(title=title, xlabel="x (pixels)", ylabel="y (pixels)")
+    ax.title.set_parse_math(False)  # the name of a file may hold a dollar sign
     return ax
 
 
@@ -138,8 +139,8 @@ def draw_intervals(ax, table, value, label=None):
     for row, note in zip(rows, table["note"], strict=True):
         if note:
             place = {"transform": ax.get_yaxis_transform(), "va": "center", "bbox": {"fc": "w", "ec": "none", "pad": 1}}
-            ax.text(0.01, row, note, fontsize="small", color="0.35", **place)
-    ax.set_yticks(rows, table.index)
+            ax.text(0.01, row, note, fontsize="small", color="0.35", parse_math=False, **place)
+    ax.set_yticks(rows, table.index, parse_math=False)  # names of groups come from a table
     ax.set_ylim(len(table) - 0.5, -0.5)
     return ax
 
@@ -152,7 +153,8 @@ def dumbbells(ax, table, xlabel):
     for (column, values), marker, colour in zip(table.items(), "os", PALETTE, strict=False):
         ax.plot(values, range(len(table)), marker, color=colour, label=column, zorder=2)
     ax.hlines(range(len(table)), table.min(axis=1), table.max(axis=1), color="0.7", zorder=1)
-    ax.set(yticks=range(len(table)), yticklabels=table.index, xlabel=xlabel)
+    ax.set_yticks(range(len(table)), table.index, parse_math=False)
+    ax.set(xlabel=xlabel)
     ax.invert_yaxis()
     ax.legend()
     return ax
