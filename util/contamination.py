@@ -14,7 +14,9 @@ from util.images import read_film
 from util.progress import progress
 
 NIH_NAME = re.compile(r"\d{8}_\d{3}")  # patient, follow-up
-SAME = 24  # bits of 256 in which the hashes of two exports of one film differ at most; films of two patients differ in 52
+SAME = (
+    24  # bits of 256 in which the hashes of two exports of one film differ at most; films of two patients differ in 52
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,9 @@ def contamination(passport, images, films=None):
     patients = {name.split("_")[0] for name in trained}
     seen = {image for image in images if _stem(image) in trained}
     named = {image for image in images if NIH_NAME.fullmatch(_stem(image))}
-    looked = _compared(passport, [i for i in images if i not in seen], films) if trained else dict.fromkeys(images, False)
+    looked = (
+        _compared(passport, [i for i in images if i not in seen], films) if trained else dict.fromkeys(images, False)
+    )
     seen |= {image for image, found in looked.items() if found}
     related = {i for i in named - seen if _stem(i).split("_")[0] in patients}
     unknown = [image for image in images if not (image in seen or image in named or image in looked)]

@@ -83,7 +83,8 @@ def occlusion(model, films, layer="relu", batch_size=8):
     graph, activations = _activations(model, layer)
     shape = activations.shape[1:3]
     films = _checked(films, graph.input.shape[1:], batch_size)
-    model = keras.Model(graph.input, graph.output, name=model.name)  # one tensor in and out, whatever holds them
+    if model.input is not graph.input or model.output is not graph.output:  # lists or dictionaries of one tensor
+        model = keras.Model(graph.input, graph.output, name=model.name)
     if None in shape:
         raise CourseError(f"The layer {layer!r} of {model.name} has no fixed size: build the model for one film size.")
     rows, columns = (np.arange(pixels) * cells // pixels for pixels, cells in zip(films.shape[1:3], shape, strict=True))

@@ -18,7 +18,9 @@ class Graph:
         import keras
 
         if not isinstance(model, keras.Model):
-            raise CourseError(f"grad_cam needs a keras.Model, here a {type(model).__name__}: of pretrained pass .model.")
+            raise CourseError(
+                f"grad_cam needs a keras.Model, here a {type(model).__name__}: of pretrained pass .model."
+            )
         if isinstance(model, keras.Sequential) or not getattr(model, "inputs", None):
             raise CourseError(
                 f"grad_cam needs a functional model, {model.name} is {type(model).__name__}: "
@@ -79,10 +81,12 @@ def check_logits(graph):
         if id(tensor) in met:
             continue
         met.add(id(tensor))
-        if _has_weights(made_by(tensor)) or not inputs_of(tensor):
+        if _mixes(made_by(tensor)) or not inputs_of(tensor):
             last.append(tensor)
-        else:
+        elif _is_own(made_by(tensor)) or not getattr(made_by(tensor), "weights", ()):
             waiting += inputs_of(tensor)
+        else:  # somebody's own layer with weights: what goes into it
+            last += inputs_of(tensor)
     for tensor in last:
         if getattr(made_by(tensor), "activation", None) not in (None, keras.activations.linear):
             _refuse(graph, made_by(tensor))
@@ -90,29 +94,38 @@ def check_logits(graph):
         _refuse(graph, made_by(graph.output))
 
 
-def _has_weights(operation):
-    """Whether it is a layer of Keras' own that has weights and mixes its inputs by them, a batch norm apart."""
+def _is_own(operation):
+    """Whether it is one of Keras' own."""
+    return type(operation).__module__.startswith("keras.")
+
+
+def _mixes(operation):
+    """Whether it is a layer of Keras' own that mixes its inputs by weights, as dense layers and convolutions do."""
     import keras
 
-    own = type(operation).__module__.startswith("keras.")
-    return own and bool(getattr(operation, "weights", ())) and not isinstance(operation, keras.layers.BatchNormalization)
+    weighted = bool(getattr(operation, "weights", ())) and not isinstance(operation, keras.layers.BatchNormalization)
+    return weighted and _is_own(operation)
 
 
 def _grows(tensors, output):
-    """Whether the outputs grow in both directions with what is put in for these tensors."""
+    """Whether the outputs move in both directions with what is put in for these tensors, and ever further."""
     import keras
 
     tail, rng = keras.Model(tensors, output), np.random.default_rng(0)
     drawn = [rng.normal(size=(16, *(n or 4 for n in tensor.shape[1:]))) for tensor in tensors]
     drawn = [np.concatenate([values, -values]) for values in drawn]
+
+    def moved(step):
+        films = [step * values for values in drawn]
+        return np.asarray(keras.ops.convert_to_numpy(tail.predict_on_batch(films)), float)
+
     with np.errstate(all="ignore"):
-        small, large = (
-            np.asarray(keras.ops.convert_to_numpy(tail.predict_on_batch([step * values for values in drawn])), float)
-            for step in STEPS
-        )
-    reach = STEPS[1] / STEPS[0] / 4
-    up, down = (large.max(axis=0) > reach * small.max(axis=0)), (large.min(axis=0) < reach * small.min(axis=0))
-    return bool(np.isfinite(large).all() and (up & down & (small.max(axis=0) > 0) & (small.min(axis=0) < 0)).all())
+        still = moved(0.0)
+        small, large = (moved(step) - still for step in STEPS)
+    further = STEPS[1] / STEPS[0] / 4
+    up = (small.max(axis=0) > 0) & (large.max(axis=0) > further * small.max(axis=0))
+    down = (small.min(axis=0) < 0) & (large.min(axis=0) < further * small.min(axis=0))
+    return bool(np.isfinite(large).all() and (up & down).all())
 
 
 def _refuse(graph, operation):

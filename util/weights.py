@@ -51,7 +51,11 @@ class Pretrained:
         p, rules = self.passport, self.preprocessing
         square = "; the middle square of a film is taken" if rules.aspect == "crop" else ""
         known = p.get("known_film", {}).get("image")
-        proof = f"logits of {known} are as recorded{_roughly()}" if known else "none is on record, so only the structure is proved"
+        proof = (
+            f"logits of {known} are as recorded{_roughly()}"
+            if known
+            else "none is on record, so only the structure is proved"
+        )
         lines = [
             f"Weights: {p['name']} ({p['bytes'] / 1e6:.1f} MB), {p['origin']}.",
             f"Trained on: {p['training']}.",
@@ -256,7 +260,9 @@ def read_weights(model, file, sha256=None):
     found = {name: a.shape for name, a in arrays.items()}
     if wanted != found:
         other = sorted(set(wanted.items()) ^ set(found.items()))[0]
-        raise CourseError(f"{file} holds weights of another architecture (first difference: {shown(other[0])} {other[1]}).")
+        raise CourseError(
+            f"{file} holds weights of another architecture (first difference: {shown(other[0])} {other[1]})."
+        )
     for name, a in arrays.items():
         if not np.isfinite(a).all() or (name.endswith("moving_variance") and not (a > 0).all()):
             raise CourseError(f"{file}: the values of {name} are not usable numbers: restore the file.")
