@@ -151,6 +151,83 @@ def test_keras_loss_heeds_sample_weights_and_masks():
     assert np.isclose(float(loss(y, z, sample_weight=known.astype("float32"))) * y.size, each[known].sum(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(40, 1), (1, 5), (40,), (5,), (39, 5), (40, 5, 1)])
+def test_keras_loss_repeats_no_labels(shape):
+    pytest.importorskip("keras")
+    y, z = batch(0)
+    with pytest.raises(CourseError, match=r"labels of shape .* and logits of shape \(40, 5\); give equal shapes"):
+        weighted_loss(*class_weights(y))(np.zeros(shape, np.float32), z.astype("float32"))
+
+
+@pytest.mark.parametrize("bad", [-1, -0.001, 1.001, 2, 255, np.nan, np.inf])
+def test_keras_loss_refuses_what_is_no_label_unless_its_weight_is_zero(bad):
+    keras = pytest.importorskip("keras")
+    y, z = batch(1)
+    loss, labels, weight = weighted_loss(*class_weights(y)), y.astype("float32"), np.ones(y.shape, "float32")
+    labels[3, 2], weight[3, 2] = bad, 0
+    for more in (None, weight * 0 + 1):
+        with pytest.raises(CourseError, match="not between 0 and 1"):
+            loss(labels, z, sample_weight=more)
+    left_out = float(loss(labels, z, sample_weight=weight))
+    assert left_out == float(loss(y, z, sample_weight=weight)) and np.isfinite(left_out)
+    whole_film = np.ones(len(y), "float32")
+    whole_film[3] = 0
+    assert float(loss(labels, z, sample_weight=whole_film)) == float(loss(y, z, sample_weight=whole_film))
+    logits = keras.ops.convert_to_tensor(z.astype("float32"))
+    logits._keras_mask = keras.ops.convert_to_tensor(weight > 0)
+    known = np.asarray(keras.ops.convert_to_numpy(loss.call(y.astype("float32"), z.astype("float32"))))[weight > 0]
+    assert np.isclose(float(loss(labels, logits)), known.mean(), rtol=1e-5)
+
+
+def test_labels_between_0_and_1_are_shares():
+    pytest.importorskip("keras")
+    loss = weighted_loss([0.5], [0.5])
+    half, ends = float(loss([[0.5]], [[2.0]])), [float(loss([[label]], [[2.0]])) for label in (0.0, 1.0)]
+    assert np.isclose(half, np.mean(ends))
+
+
+@pytest.mark.filterwarnings("ignore")  # Keras, on NaN
+def test_a_compiled_training_on_what_is_no_label_shows_nan_and_weights_leave_it_out():
+    keras = pytest.importorskip("keras")
+    y, _ = batch(5, findings=3)
+    x = np.random.default_rng(0).normal(size=(len(y), 4)).astype("float32")
+    labels, weight = y.astype("float32"), np.ones(y.shape, "float32")
+    labels[3, 2], weight[3, 2] = -1, 0
+
+    def train(labels, weight):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        model.compile("sgd", loss=weighted_loss(*class_weights(y)))
+        history = model.fit(x, labels, sample_weight=weight, epochs=2, verbose=0, shuffle=False)
+        return history.history["loss"][-1], model.get_weights()
+
+    assert np.isnan(train(labels, None)[0])
+    loss, weights = train(labels, weight)
+    wanted, these = train(y.astype("float32"), weight)
+    assert loss == wanted and all((a == b).all() for a, b in zip(weights, these, strict=True))
+    labels[3, 2] = np.nan
+    assert train(labels, weight)[0] == wanted
+
+
+@pytest.mark.parametrize("weights", [([-0.1], [1.0]), ([1.0], [-0.1]), ([1.0], [np.nan]), ([np.nan], [1.0])])
+def test_each_of_both_weights_is_looked_at(weights):
+    with pytest.raises(CourseError, match="negative or not numbers"):
+        weighted_cross_entropy([[1], [0]], np.zeros((2, 1)), *weights)
+    with pytest.raises(CourseError, match="negative or not numbers"):
+        weighted_loss(*weights)
+
+
+def test_a_weight_of_zero_is_a_weight():
+    assert weighted_cross_entropy([[1], [0]], np.zeros((2, 1)), [0.0], [1.0]) == pytest.approx(np.log(2) / 2)
+    assert weighted_cross_entropy([[1], [0]], np.zeros((2, 1)), [1.0], [0.0]) == pytest.approx(np.log(2) / 2)
+
+
+@pytest.mark.parametrize("weights", [([1.0], [1.0, 1.0]), ([[1.0]], [[1.0]]), ([1.0, 1.0], [1.0, 1.0])])
+def test_one_weight_a_finding(weights):
+    with pytest.raises(CourseError, match="for 1 findings; give one number per finding"):
+        weighted_cross_entropy([[1], [0]], np.zeros((2, 1)), *weights)
+
+
 @pytest.mark.parametrize("z", [1e4, -1e4, 3e38, -3e38])
 def test_keras_loss_and_slope_are_finite_at_the_extremes(z):
     tf = pytest.importorskip("tensorflow")

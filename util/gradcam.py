@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from util.errors import CourseError
+from util.logits import Graph, check_logits, inputs_of, made_by
 from util.progress import progress
 
 
@@ -28,8 +29,8 @@ def grad_cam(model, films, layer="relu", batch_size=8):
 
     Parameters
     ----------
-    model : keras.Model, flat and functional, films -> logits (n, c); neither Sequential, nor nested, nor ending in
-        a sigmoid
+    model : keras.Model, flat and functional, films -> logits (n, c); neither Sequential, nor nested, nor with a sigmoid
+        after its last layer with weights, be it hidden by further layers
     films : float32 (n, h, w, channels), standardised by the preprocessing that belongs to the model
     layer : str, name of a layer with output (n, rows, columns, channels); 'relu' is DenseNet's last one
     batch_size : int, films at a time; 8 films of 320 pixels take about 1 GB
@@ -77,8 +78,13 @@ def occlusion(model, films, layer="relu", batch_size=8):
     Parameters, errors and shapes as for `grad_cam`; of `layer` only the number of cells is used: the film is divided
     into as many patches. The unit is the logit: above 0 the patch spoke for the finding.
     """
-    shape = _activations(model, layer).shape[1:3]
-    films = _checked(films, model)
+    import keras
+
+    graph, activations = _activations(model, layer)
+    shape = activations.shape[1:3]
+    films = _checked(films, graph.input.shape[1:], batch_size)
+    if model.input is not graph.input or model.output is not graph.output:  # lists or dictionaries of one tensor
+        model = keras.Model(graph.input, graph.output, name=model.name)
     if None in shape:
         raise CourseError(f"The layer {layer!r} of {model.name} has no fixed size: build the model for one film size.")
     rows, columns = (np.arange(pixels) * cells // pixels for pixels, cells in zip(films.shape[1:3], shape, strict=True))
@@ -101,8 +107,9 @@ METHODS = {"Grad-CAM": grad_cam, "HiResCAM": hires_cam, "Grad-CAM++": grad_cam_p
 
 def _explain(method, model, films, layer, batch_size):
     """Logits and maps of one method, batch by batch, so that memory grows with the batch alone."""
+    graph, _ = _activations(model, layer)
+    films = _checked(films, graph.input.shape[1:], batch_size)
     step = _explainer(model, layer)
-    films = _checked(films, model)
     parts = [step(films[start : start + batch_size]) for start in range(0, len(films), batch_size)]
     logits, maps = (np.concatenate([np.asarray(part[what], np.float32) for part in parts]) for what in (0, method))
     return logits, maps
@@ -128,9 +135,11 @@ def upsample(maps, size):
     -------
     float32 array (..., height, width), within the range of the values of `maps`
     """
-    maps = np.asarray(maps, np.float32)
+    maps, size = np.asarray(maps, np.float32), np.asarray(size)
     if maps.ndim < 2 or min(maps.shape[-2:]) < 1:
         raise CourseError(f"upsample needs maps (..., rows, columns), here an array of shape {maps.shape}.")
+    if size.shape != (2,) or size.dtype.kind not in "iu" or size.min() < 1:
+        raise CourseError(f"upsample needs a size (height, width) in pixels, here {size.tolist()}.")
     down, across = _interpolation(maps.shape[-2], size[0]), _interpolation(maps.shape[-1], size[1])
     return down @ maps @ across.T
 
@@ -150,9 +159,9 @@ def _explainer(model, layer):
     import keras
     import tensorflow as tf
 
-    activations = _activations(model, layer)
-    both = keras.Model(model.input, [activations, model.output])
-    dense = _pool_and_dense(model, activations)
+    graph, activations = _activations(model, layer)
+    both = keras.Model(graph.input, [activations, graph.output])
+    dense = _pool_and_dense(graph, activations)
 
     def closed_form(films):
         seen, logits = both(films, training=False)
@@ -172,11 +181,11 @@ def _explainer(model, layer):
             return _three_maps(tf.cast(seen, "float32"), tf.cast(tape.gradient(totals, seen, chosen), "float32"))
 
         # One finding after the other: gradients of all at once would fill the memory at an early layer.
-        maps = tf.map_fn(of_finding, tf.eye(model.output.shape[1], dtype=totals.dtype), fn_output_signature="float32")
+        maps = tf.map_fn(of_finding, tf.eye(graph.output.shape[1], dtype=totals.dtype), fn_output_signature="float32")
         return logits, *tf.unstack(tf.transpose(maps, (1, 2, 0, 3, 4)), num=3)
 
     # Without a graph, Keras keeps every activation of the network: 8 GB for a few films.
-    signature = [tf.TensorSpec((None, *model.input.shape[1:]), "float32")]
+    signature = [tf.TensorSpec((None, *graph.input.shape[1:]), "float32")]
     return tf.function(by_gradient if dense is None else closed_form, input_signature=signature)
 
 
@@ -200,71 +209,49 @@ def _plus_plus(gradient, total):
 
 
 def _activations(model, layer):
-    """Symbolic output (n, rows, columns, channels) of a layer of a model that can be explained."""
-    import keras
-
-    _check_model(model)
-    if layer not in [item.name for item in model.layers]:
-        raise CourseError(f"The model {model.name} has no layer {layer!r}: choose a name of model.layers.")
-    activations = model.get_layer(layer).output
-    is_map = not isinstance(activations, list) and len(activations.shape) == 4
-    if not is_map or isinstance(model.get_layer(layer), keras.layers.InputLayer):
+    """The graph of a model that can be explained, and the symbolic output (n, rows, columns, channels) of a layer."""
+    graph = Graph(model)
+    check_logits(graph)
+    activations = graph.output_of(layer)
+    if activations is graph.input or len(activations.shape) != 4:
         raise CourseError(
             f"The layer {layer!r} of {model.name} has no map (n, rows, columns, channels): choose a convolution."
         )
-    return activations
+    return graph, activations
 
 
-def _check_model(model):
-    """Refuse a model whose inner layers cannot be reached, or whose output is no table of logits."""
-    import keras
-
-    if not isinstance(model, keras.Model):
-        raise CourseError(f"grad_cam needs a keras.Model, here a {type(model).__name__}: of pretrained pass .model.")
-    if isinstance(model, keras.Sequential) or not getattr(model, "inputs", None):
-        raise CourseError(
-            f"grad_cam needs a functional model, {model.name} is {type(model).__name__}: "
-            "build it as keras.Model(input, output)."
-        )
-    nested = [item.name for item in model.layers if isinstance(item, keras.Model)]
-    if nested:
-        raise CourseError(
-            f"The model {model.name} holds a whole model as its layer {nested[0]}, whose inner layers cannot be "
-            "reached from outside: build it flat, as util.model.build_densenet does."
-        )
-    if len(model.inputs) != 1 or len(model.outputs) != 1 or len(model.output.shape) != 2:
-        raise CourseError(f"grad_cam needs one input and one output (n, findings): {model.name} has others.")
-    last = _output_layer(model)
-    plain = getattr(last, "activation", None) in (None, keras.activations.linear)
-    if isinstance(last, keras.layers.Softmax) or not plain:
-        raise CourseError(
-            f"The model {model.name} ends in an activation ({last.name}): Grad-CAM is taken on logits, "
-            "since the gradient of a sigmoid vanishes where it is sure."
-        )
-
-
-def _output_layer(model):
-    return next(item for item in model.layers if item.output is model.output)
-
-
-def _pool_and_dense(model, activations):
+def _pool_and_dense(graph, activations):
     """The dense layer, where the head is global average pooling and a dense layer; else None."""
     import keras
 
-    pools = [item for item in model.layers if isinstance(item, keras.layers.GlobalAveragePooling2D)]
-    pooled = [item.output for item in pools if item.input is activations]
-    dense = _output_layer(model)
-    is_dense = isinstance(dense, keras.layers.Dense) and any(dense.input is output for output in pooled)
-    return dense if is_dense else None
+    dense = made_by(graph.output)
+    if not isinstance(dense, keras.layers.Dense):
+        return None
+    (pooled,) = inputs_of(graph.output)
+    pool = made_by(pooled)
+    is_pool = isinstance(pool, keras.layers.GlobalAveragePooling2D) and pool.data_format == "channels_last"
+    return dense if is_pool and inputs_of(pooled)[0] is activations else None
 
 
-def _checked(films, model):
-    films = np.asarray(films)
-    expected = model.input.shape[1:]
-    fits = films.ndim == 4 and all(map(lambda want, have: want in (None, have), expected, films.shape[1:]))
+def _checked(films, shape, batch_size):
+    """Films as float32 (n, h, w, channels) of the model's input shape; refuses what would be read wrongly."""
+    if type(batch_size) is not int or batch_size < 1:
+        raise CourseError(f"batch_size is {batch_size!r}; it is how many films are read at a time, at least 1.")
+    try:
+        films = np.asarray(films)
+    except ValueError:  # films of different shapes
+        films = np.zeros(0)
+    fits = films.ndim == 4 and all(map(lambda want, have: want in (None, have), shape, films.shape[1:]))
     if not fits or not len(films) or films.dtype.kind != "f":
         raise CourseError(
-            f"grad_cam needs standardised films, float32 (n, {', '.join(map(str, expected))}), "
+            f"grad_cam needs standardised films, float32 (n, {', '.join(map(str, shape))}), "
             f"here {films.dtype} {films.shape}: put each film through the preprocessing of the weights."
         )
-    return films.astype(np.float32, copy=False)
+    with np.errstate(over="ignore"):
+        films = films.astype(np.float32, copy=False)
+    damaged = np.flatnonzero(~np.isfinite(films).all(axis=(1, 2, 3)))
+    if len(damaged):
+        raise CourseError(
+            f"Film {damaged[0]} (from 0) has pixels that are not numbers, or infinite: look at its file and its preprocessing."
+        )
+    return films

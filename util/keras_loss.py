@@ -16,9 +16,13 @@ class WeightedCrossEntropy(keras.losses.Loss):
     positive, negative : arrays (findings,) of weights, at least 0
     name, reduction, dtype : of every loss of Keras; by default the mean over films and findings
 
-    Labels (..., findings) are 0 or 1 (or between: their share of either), logits of the same shape any number. One
+    Labels (films, findings) are 0 or 1 (or between: their share of either), logits of the same shape any number. One
     loss for each film and finding goes to Keras, so a sample weight or a mask of shape (films,) or (films, findings)
-    leaves out, or stresses, a film or a single label. Keras divides by the number of labels, masked ones apart.
+    leaves out, or stresses, a film or a single label; what has the weight 0 may be anything, NaN and -1 included. Keras
+    divides by the number of labels, masked ones apart.
+
+    Labels of another shape, or outside of 0 to 1, are refused with a CourseError. Within a compiled training no sentence
+    can be said: there the loss of such a label is NaN, so that nobody trains on it unawares.
 
     With t = w+ y + w- (1 - y) the loss is t softplus(z) - w+ y z: one softplus, no epsilon, and a gradient
     t sigmoid(z) - w+ y that is finite for every logit.
@@ -31,17 +35,24 @@ class WeightedCrossEntropy(keras.losses.Loss):
 
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The reduced loss; a weight or a mask with one number for each film holds for all its findings."""
-        if sample_weight is not None:
-            sample_weight = _spread(sample_weight, y_pred)
         mask = getattr(y_pred, "_keras_mask", None)  # where Keras layers leave a mask
+        y, logits = (ops.convert_to_tensor(values, self.dtype) for values in (y_true, y_pred))
+        _check_shapes(y, logits)
+        if sample_weight is not None:
+            sample_weight = _spread(sample_weight, logits)
+            y, logits = _without(ops.equal(sample_weight, 0), y, logits)
         if mask is not None:
-            y_pred._keras_mask = _spread(mask, y_pred)
-        return super().__call__(y_true, y_pred, sample_weight)
+            mask = _spread(mask, logits)
+            y, logits = _without(ops.logical_not(ops.cast(mask, "bool")), y, logits)
+            logits._keras_mask = mask
+        _check_values(y)
+        return super().__call__(y, logits, sample_weight)
 
     def call(self, y, logits):
         """Loss of each film and finding, of the shape of `logits`."""
         if logits.shape[-1] != len(self.positive):
             raise CourseError(f"The network has {logits.shape[-1]} outputs, the loss {len(self.positive)} weights.")
+        y = ops.where((y >= 0) & (y <= 1), y, np.nan)
         of_positives = y * self.positive
         total = of_positives + (1 - y) * self.negative
         return total * ops.softplus(logits) - of_positives * logits
@@ -55,6 +66,33 @@ class WeightedCrossEntropy(keras.losses.Loss):
             "reduction": self.reduction,
             "dtype": self.dtype,
         }
+
+
+def _check_shapes(y, logits):
+    """Refuse labels that would be repeated to the shape of the logits: each finding has its own."""
+    pairs = zip(y.shape, logits.shape, strict=False)
+    if len(y.shape) != len(logits.shape) or any(a != b and None not in (a, b) for a, b in pairs):
+        raise CourseError(
+            f"There are labels of shape {tuple(y.shape)} and logits of shape {tuple(logits.shape)}; give equal shapes."
+        )
+
+
+def _check_values(y):
+    """Refuse labels outside of 0 to 1, where they can be looked at: not while Keras compiles a training."""
+    try:
+        values = ops.convert_to_numpy(y)
+    except (NotImplementedError, TypeError, ValueError, AttributeError):  # each backend has its own
+        return
+    if not ((values >= 0) & (values <= 1)).all():
+        raise CourseError(
+            "Some labels are not between 0 and 1 (or are missing): decide what they are before training, or give them "
+            "the sample weight 0."
+        )
+
+
+def _without(left_out, y, logits):
+    """Labels and logits with 0 where the weight is 0: 0 times NaN would be NaN, in the loss and in its gradient."""
+    return ops.where(left_out, 0.0, y), ops.where(left_out, 0.0, logits)
 
 
 def _spread(weights, logits):

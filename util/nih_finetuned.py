@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from util.cohort import PHANTOM, load_cohort
+from util.contamination import film_hashes
 from util.errors import CourseError
 from util.evidence import auc_tables, calibration, pointing_table, reliability_table, shift_table
 from util.findings import FINDINGS
@@ -77,7 +78,7 @@ def write_pointing(films, fold_of, out):
     pointing_table(films, fold_of, maps).to_csv(out / f"{NAME}_pointing.csv", index=False)
 
 
-def release(arrays, films, line, out, command):
+def release(arrays, films, line, out, command, roots):
     """Write weights and passport of the released model."""
     from util.finetune import MEAN, STD, learned_prevalence
     from util.model import predict_films
@@ -107,6 +108,8 @@ def release(arrays, films, line, out, command):
         "known_film": {"image": image, "logits": [round(float(value), 5) for value in known]},
         "training_films": sorted(films.table["Image"]),
     }
+    paths = {image: path for root in roots for image, path in load_cohort("nih", root).paths.items()}
+    passport["training_hashes"] = film_hashes([paths[image] for image in passport["training_films"]])
     text = json.dumps(passport, indent=2)
     (out / f"{NAME}.json").write_text(text + "\n", encoding="utf-8")
     return file
@@ -154,7 +157,7 @@ def make(roots, out, leave_out=()):
         *("FOLDER" for _ in roots),
         *(["--leave-out", *leave_out] if leave_out else []),
     ]
-    release(arrays, films, line, out, " ".join(command))
+    release(arrays, films, line, out, " ".join(command), roots)
 
 
 def write_reliability(films, fold_of, scores, own, out):

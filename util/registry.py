@@ -8,6 +8,7 @@ written could not download the files: readers and records are proved on files of
 """
 
 import argparse
+import glob
 import hashlib
 import sys
 from dataclasses import asdict, dataclass
@@ -17,7 +18,9 @@ from util.download import Remote, download, git_sha1, raw, source
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import Preprocessing
+from util.passport import SIZES
 from util.readers import CHECKPOINT, HDF5, TORCH, look_inside
+from util.readers.limits import LARGEST, contents, regular
 
 XRV_RELEASE = "https://github.com/mlmed/torchxrayvision/releases/download/v1"
 XRV_LABELS = (
@@ -29,7 +32,6 @@ WANG_LABELS = (
     "Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia", "Pneumothorax",
     "Consolidation", "Edema", "Emphysema", "Fibrosis", "Pleural_Thickening", "Hernia",
 )  # fmt: skip
-LARGEST = 300_000_000  # bytes; 28 million in float32, three times that with what an optimiser keeps
 CHEXNET_TF2 = "tmarkmann/chexnet-tf2", "c93cf47620a956a2ad25f952250ea0ecd7b90e4e"
 
 
@@ -42,7 +44,8 @@ class Record:
     name : str
     files : tuple of util.download.Remote; a hash that nobody has recorded is None
     format : HDF5, TORCH or CHECKPOINT of util.readers
-    labels : names of the outputs in the file's order; those the course does not have are dropped
+    labels : names of the outputs in the file's order; those the course does not have are dropped; none where the
+        file's owner has to give them
     preprocessing : util.images.Preprocessing, or None where the file's owner has to give it
     channels : int, of the film that the network was trained on; one is read as three equal ones
     final_relu : bool, ReLU between the last batch norm and the average
@@ -131,11 +134,11 @@ RECORDS = {
             "keras2",
             (),
             HDF5,
-            FINDINGS,
+            (),
             None,
             3,
             True,
-            "a Keras 2 HDF5 file of your own, the course's order of findings assumed",
+            f"a file of your own ({HDF5})",
             "what its owner knows of it: the file does not say",
             "logits; what their sigmoid means depends on the loss it was trained with",
             "what its owner says",
@@ -187,7 +190,8 @@ def load_foreign(name=None, path=None, findings=None, preprocessing=None):
     ----------
     name : str, of a record; without it the record is found by the file's hash, or for lack of one by its kind
     path : str or Path of a file (of a checkpoint: its prefix, or one of its files), or None to download the record's
-    findings : names of the file's outputs in their order, all of the course's 14 among them, for a file of one's own
+    findings : names of the file's outputs in their order, all of the course's 14 among them, for a file of one's own;
+        no format says them
     preprocessing : util.images.Preprocessing, for a file of one's own
 
     Returns
@@ -203,46 +207,78 @@ def load_foreign(name=None, path=None, findings=None, preprocessing=None):
 
     record = find_record(name) if name else None
     kind, file = look_inside(path or fetch_weights(record))
-    parts = [Path(f"{file}.index"), *sorted(file.parent.glob(f"{file.name}.data-*"))] if kind == CHECKPOINT else [file]
-    if sum(part.stat().st_size for part in parts) > LARGEST:
-        raise CourseError(f"{file} has more than {LARGEST // 10**6} MB: no DenseNet-121 needs so many.")
-    contents = [part.read_bytes() for part in parts]
-    record = _matching(record, kind, contents, file)
-    if record.name in RECORDS and record.preprocessing is not None and (findings or preprocessing):
+    prints = fingerprints(_parts(kind, file))
+    record = _matching(record, kind, prints["hashes"], file)
+    given = findings is not None or preprocessing is not None
+    if record.name in RECORDS and record.preprocessing is not None and given:
         raise CourseError(
             f"Findings and preprocessing of {record.name} are on record: leave findings= and preprocessing= out."
         )
-    preprocessing, labels = preprocessing or record.preprocessing, tuple(findings or record.labels)
-    _known_enough(file, labels, preprocessing)
+    preprocessing = record.preprocessing if preprocessing is None else preprocessing
+    labels = _labels(file, record.labels if findings is None else findings)
+    _check_preprocessing(file, preprocessing)
     foreign = read_foreign(kind, file, record.final_relu)
     model = build_densenet(preprocessing.size, foreign.final_relu)
     put(foreign, model, labels, FINDINGS, file)
-    return model, preprocessing, _passport(record, contents, labels, preprocessing)
+    return model, preprocessing, _passport(record, prints, labels, preprocessing)
 
 
-def _known_enough(file, labels, preprocessing):
+def _parts(kind, file):
+    """The files that weights consist of; they may not be too large together."""
+    parts = [file]
+    if kind == CHECKPOINT:
+        parts = [Path(f"{file}.index"), *sorted(file.parent.glob(f"{glob.escape(file.name)}.data-*"))]
+    if sum(regular(part)[1] for part in parts) > LARGEST:
+        raise CourseError(f"{file} has more than {LARGEST // 10**6} MB: no DenseNet-121 needs so many.")
+    return parts
+
+
+def fingerprints(parts):
+    """What identifies files: a dict of `hashes`, SHA-256 and git's name of each, `sha256` of all together, `bytes`."""
+    whole, hashes, size = hashlib.sha256(), set(), 0
+    for part in parts:
+        data = contents(part)
+        whole.update(data)
+        size += len(data)
+        hashes |= {hashlib.sha256(data).hexdigest(), git_sha1(data)}
+    return {"hashes": hashes, "sha256": whole.hexdigest(), "bytes": size}
+
+
+def _labels(file, labels):
+    """The names of a file's outputs, each of the course's findings once."""
+    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+        raise CourseError(f"findings= is a list of names, one for each output of {file}, in their order.")
+    labels = tuple(labels)
+    absent = [finding for finding in FINDINGS if labels.count(finding) != 1]
+    if absent:
+        raise CourseError(
+            f"{absent[0]} is not once among the labels of {file}: the file does not say which output is which, so give "
+            "findings= in the order of its outputs (util.findings.FINDINGS where that is the course's)."
+        )
+    return labels
+
+
+def _check_preprocessing(file, preprocessing):
     if preprocessing is None:
         raise CourseError(
             f"{file} does not say how its films were prepared, and a guess would be a silent error: give "
             "preprocessing=Preprocessing(size, mean, std) with the gray levels of its training films."
         )
-    absent = [finding for finding in FINDINGS if list(labels).count(finding) != 1]
-    if absent:
+    if not isinstance(preprocessing, Preprocessing) or preprocessing.size not in SIZES:
         raise CourseError(
-            f"{absent[0]} is not once among the labels of {file}: give findings= in the order of its outputs."
+            f"preprocessing= of {file} is a util.images.Preprocessing for films of {SIZES[0]} to {SIZES[-1]} pixels."
         )
 
 
-def _matching(record, kind, contents, file):
+def _matching(record, kind, hashes, file):
     """The record of these very bytes, or of this kind of file; refuses bytes that contradict the record asked for."""
-    hashes = {hashlib.sha256(data).hexdigest() for data in contents} | {git_sha1(data) for data in contents}
     if record is None:
-        known = [r for r in RECORDS.values() if {h for f in r.files for h in (f.sha256, f.git)} & hashes]
+        known = [r for r in RECORDS.values() if {h for f in r.files for h in (f.sha256, f.git) if h} & hashes]
         own = Record(
             "your own", (), kind, (), None, 3, True, f"a file of your own ({kind})", RECORDS["keras2"].training,
             RECORDS["keras2"].output, RECORDS["keras2"].licence,
         )  # fmt: skip
-        return known[0] if known else RECORDS["keras2"] if kind == HDF5 else own
+        return known[0] if known else own
     if kind != record.format:
         raise CourseError(f"{file} is a file of {kind}, and {record.name} is one of {record.format}.")
     strangers = [f.name for f in record.files if (f.sha256 or f.git) and not {f.sha256, f.git} & hashes]
@@ -254,12 +290,12 @@ def _matching(record, kind, contents, file):
     return record
 
 
-def _passport(record, contents, labels, preprocessing):
+def _passport(record, prints, labels, preprocessing):
     proved = record.recorded
     return {
         "name": record.name,
-        "sha256": hashlib.sha256(b"".join(contents)).hexdigest(),
-        "bytes": sum(map(len, contents)),
+        "sha256": prints["sha256"],
+        "bytes": prints["bytes"],
         "origin": record.origin
         + ("" if proved else "; no SHA-256 of it is on record, so nothing proves which file it is"),
         "films": "real",
@@ -298,7 +334,7 @@ def record_hash(name, *paths):
         raise CourseError(f"{name} has {max(1, len(record.files))} files, and {len(paths)} are named.")
     load_foreign(name, paths[0])
     for path, file in zip(paths, record.files, strict=True):
-        data = Path(path).read_bytes()
+        data = contents(path)
         print(
             f'Remote("{file.url}", "{file.name}", {len(data)}, "{hashlib.sha256(data).hexdigest()}", "{git_sha1(data)}")'
         )

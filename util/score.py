@@ -216,7 +216,9 @@ def score_table(logits):
 
 def judgement(cohort, logits, passport):
     """What may be said of the model on these films, as text: AUCs on the films that it had not met, or why there are none."""
-    met = contamination(passport, () if cohort.simulated else logits.index)  # names of the two cohorts may be alike
+    met = contamination(
+        passport, () if cohort.simulated else logits.index, cohort
+    )  # names of both cohorts may be alike
     unmet = logits.drop(index=[*met.seen, *met.related])
     lines = [] if cohort.simulated else [str(met)]
     if not set(FINDINGS) <= set(cohort.films):

@@ -6,10 +6,11 @@ import numpy as np
 
 from util.errors import CourseError
 from util.readers import CHECKPOINT, HDF5, Foreign
-from util.readers.hdf5 import EPSILON, read_keras2
-from util.readers.torch_pickle import read_torch
+from util.readers.hdf5 import EPSILON
+from util.readers.limits import shown, single
 
 TORCH_EPSILON = 1e-5
+FIRST = "features.conv0.weight"
 BLOCKS = (6, 12, 24, 16)
 NORM = ("weight", "bias", "running_mean", "running_var")
 
@@ -17,11 +18,15 @@ NORM = ("weight", "bias", "running_mean", "running_var")
 def read_foreign(kind, path, final_relu=True):
     """Weights of one file, or of one checkpoint, as a `Foreign`; `final_relu` where the file does not tell."""
     if kind == HDF5:
-        return read_keras2(path)
+        from util.readers.apart import read_apart
+
+        return read_apart(path)
     if kind == CHECKPOINT:
         from util.readers.checkpoint import read_checkpoint
 
         return read_checkpoint(path, final_relu)
+    from util.readers.torch_pickle import read_torch
+
     return from_torch(read_torch(path), path, final_relu)
 
 
@@ -39,7 +44,9 @@ def torch_names():
 
 def from_torch(arrays, path, final_relu=True):
     """A state dictionary of torchvision's DenseNet-121 as a `Foreign`; nothing may lack, nothing may be left over."""
-    arrays = {_plain(name): array for name, array in arrays.items()}
+    arrays, count = _plain(arrays), len(arrays)
+    if len(arrays) < count:
+        raise CourseError(f"{path} holds more than a DenseNet-121: two of its names mean the same layer.")
     layers, wanted = [], set()
     for name in torch_names():
         parts = NORM if "norm" in name.split(".")[-1] else ("weight", "bias") if name == "classifier" else ("weight",)
@@ -48,17 +55,28 @@ def from_torch(arrays, path, final_relu=True):
         absent = [key for key in keys if key not in arrays]
         if absent:
             raise CourseError(f"{path} holds no DenseNet-121 of torchvision: {absent[0]} is missing.")
-        layers.append((name, tuple(_turned(np.asarray(arrays[key], np.float32)) for key in keys)))
+        layers.append((name, tuple(_turned(single(arrays[key])) for key in keys)))
     surplus = sorted(set(arrays) - wanted - {"op_threshs"})  # thresholds that torchxrayvision keeps beside its weights
     if surplus:
-        raise CourseError(f"{path} holds more than a DenseNet-121: {surplus[0]} has no place in it.")
+        raise CourseError(f"{path} holds more than a DenseNet-121: {shown(surplus[0])} has no place in it.")
     return Foreign(layers, final_relu, TORCH_EPSILON)
 
 
-def _plain(name):
-    """A name without the wrappers of DataParallel and of old scripts, and as torchvision spells it today."""
-    name = re.sub(r"^(module\.|model\.|densenet121\.)+", "", name).replace("classifier.0.", "classifier.")
-    return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", name)
+def _plain(arrays):
+    """The arrays under torchvision's names of today.
+
+    Whatever a wrapper (DataParallel, a script's own module) has put before the name of the first convolution is taken
+    off all names. The last layer may have any name: it is the one with a matrix.
+    """
+    arrays = {re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)", r"\1\2", name): a for name, a in arrays.items()}
+    before = [name.removesuffix(FIRST) for name in arrays if name.endswith(FIRST)]
+    matrices = [name for name, array in arrays.items() if np.ndim(array) == 2 and name.endswith(".weight")]
+    last = matrices[0].removesuffix("weight") if len(matrices) == 1 else "classifier."
+    found = {}
+    for name, array in arrays.items():
+        plain = f"classifier.{name.removeprefix(last)}" if name.startswith(last) else name
+        found[plain.removeprefix(before[0] if len(before) == 1 else "")] = array
+    return found
 
 
 def _turned(array):
@@ -87,13 +105,15 @@ def put(foreign, model, labels, wanted, path):
     values = []
     for layer, (name, arrays) in zip(ours, foreign.layers, strict=True):
         if foreign.named and layer is not ours[-1] and name.replace("/", "_") != layer.name:
-            raise CourseError(f"{path} has the layer {name} where DenseNet-121 has {layer.name}: another architecture.")
+            raise CourseError(
+                f"{path} has the layer {shown(name)} where DenseNet-121 has {layer.name}: another architecture."
+            )
         if layer is ours[-1]:
             arrays = _columns(arrays, labels, wanted, path)
-        arrays = _adapted(arrays, foreign.epsilon, layer.weights[0].shape, f"{path}: {name}")
+        arrays = _adapted(arrays, foreign.epsilon, layer.weights[0].shape, f"{path}: {shown(name)}")
         shapes = [[tuple(array.shape) for array in those] for those in (arrays, layer.weights)]
         if shapes[0] != shapes[1]:
-            raise CourseError(f"{path}: {name} has the shapes {shapes[0]}, DenseNet-121 has {shapes[1]} there.")
+            raise CourseError(f"{path}: {shown(name)} has the shapes {shapes[0]}, DenseNet-121 has {shapes[1]} there.")
         values += zip(layer.weights, arrays, strict=True)
     for variable, array in values:
         variable.assign(array)
@@ -101,9 +121,13 @@ def put(foreign, model, labels, wanted, path):
 
 def _columns(arrays, labels, wanted, path):
     """Kernel and bias of the last layer with the wanted outputs only, in the wanted order."""
-    outputs = arrays[-1].size if len(arrays) == 2 else 0
+    outputs = arrays[-1].size if [array.ndim for array in arrays] == [2, 1] else 0
     if outputs != len(labels):
         raise CourseError(f"{path} has {outputs} outputs, and {len(labels)} labels are known of it: name them all.")
+    if arrays[0].shape[1] != outputs:
+        raise CourseError(
+            f"{path} has a last layer of {arrays[0].shape[1]} columns and {outputs} biases: get it again."
+        )
     columns = [list(labels).index(finding) for finding in wanted]
     return tuple(array[..., columns] for array in arrays)
 
@@ -117,6 +141,6 @@ def _adapted(arrays, epsilon, shape, what):
         raise CourseError(f"{what}: its values are not usable numbers: get the file again.")
     if len(arrays) == 4:
         return (*arrays[:3], arrays[3] + np.float32(epsilon - EPSILON))
-    if arrays[0].ndim == 4 and arrays[0].shape[2] == 1 and shape[2] == 3:
+    if arrays[0].ndim == 4 and arrays[0].shape[2] == 1 and tuple(shape[2:3]) == (3,):
         return (np.repeat(arrays[0] / 3, 3, axis=2),)
     return arrays

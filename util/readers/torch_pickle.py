@@ -1,29 +1,29 @@
 """The tensors of a PyTorch file, without PyTorch and without trusting the file.
 
-A .pt file is a pickle, and a pickle is a program: reading it with `pickle.load` runs whatever its author chose. Here
-the program may call nothing but a handful of harmless stand-ins made for this one file; every other name it asks for
-becomes an inert stub. What is left are numbers and names. Both kinds of file are read: the zip of PyTorch 1.6 and later,
-and the older stream; both kinds of content: a dictionary of tensors, or a whole module.
+A .pt file is a pickle beside stretches of numbers. The pickle is read as data by `util.readers.pickles`, which runs
+nothing; what is left are numbers and names. Both kinds of file are read: the zip of PyTorch 1.6 and later, and the
+older stream; both kinds of content: a dictionary of tensors, or a whole module, alone or beside what a training keeps.
 
 Formats: github.com/pytorch/pytorch, torch/serialization.py.
 """
 
-import io
-import pickle
-import pickletools
 import zipfile
-from collections import OrderedDict
-from pathlib import Path
 
 import numpy as np
 
 from util.errors import CourseError
+from util.readers import open_zip
+from util.readers.limits import LONGEST, NUMBERS, Budget, Unreadable, contents, reason, regular, shown
+from util.readers.pickles import LENGTH, STEPS, Tensor, Thing, read_pickle
 
-LARGEST = 64_000_000  # bytes, of the file and of what it unpacks to; DenseNet-121 in float32 takes 28 million
-MOST = 700  # modules in one file; DenseNet-121 has about 430
+ENTRIES = 20_000  # of all dictionaries that are looked into; a module of DenseNet-121 takes 4,000
+DEEPEST = 30  # modules within modules
+LEVELS = 4  # of dictionaries and objects around a network
+BFLOAT16 = "BFloat16Storage"  # the upper half of a float32
 KINDS = {
     "FloatStorage": "<f4",
     "HalfStorage": "<f2",
+    BFLOAT16: "<u2",
     "DoubleStorage": "<f8",
     "LongStorage": "<i8",
     "IntStorage": "<i4",
@@ -32,182 +32,192 @@ KINDS = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
-REFUSED = (
-    pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError,
-    MemoryError, RecursionError, ImportError, UnicodeError, zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError,
-)  # fmt: skip
-
-
-class Stub:
-    """Stands for any class the file names: takes anything, does nothing, keeps the state it is given."""
-
-    def __init__(self, *_, **__):
-        pass
-
-    def __setstate__(self, state):
-        if isinstance(state, dict):
-            self.__dict__.update(state)
-
-
-class Storage:
-    """A stretch of numbers, named in the pickle, whose bytes lie elsewhere in the file."""
-
-    def __init__(self, kind, key, count):
-        if not (isinstance(kind, str) and kind in KINDS and isinstance(key, str) and isinstance(count, int)):
-            raise pickle.UnpicklingError("a storage of an unknown kind")
-        self.dtype, self.key, self.count = np.dtype(KINDS[kind]), key, count
-
-    def numbers(self, data):
-        """Array (count,) of the bytes that lie elsewhere in the file."""
-        if len(data) != self.count * self.dtype.itemsize:
-            raise pickle.UnpicklingError("a storage that is cut short")
-        return np.frombuffer(data, self.dtype)
-
-
-class Tensor:
-    """A view of a storage: offset, shape and steps in elements."""
-
-    def __init__(self, storage, offset, shape, steps, *_):
-        if not isinstance(storage, Storage):
-            raise pickle.UnpicklingError("a tensor without a storage")
-        self.storage, self.offset, self.shape, self.steps = storage, offset, tuple(shape), tuple(steps)
-
-    def array(self, stretches):
-        """The numbers, once the bytes of all storages are known; never outside of them."""
-        values = stretches[self.storage.key]
-        numbers = (self.offset, *self.shape, *self.steps)
-        if not all(type(n) is int and n >= 0 for n in numbers) or len(self.shape) != len(self.steps):
-            raise pickle.UnpicklingError("a tensor with an impossible shape")
-        last = self.offset + sum((n - 1) * step for n, step in zip(self.shape, self.steps, strict=True))
-        count = np.prod(self.shape, dtype=object)
-        if count and (last >= len(values) or count > len(values)):
-            raise pickle.UnpicklingError("a tensor larger than its storage")
-        steps = [step * values.itemsize for step in self.steps]
-        return np.lib.stride_tricks.as_strided(values[self.offset :], self.shape, steps).copy()
-
-
-class Reader(pickle.Unpickler):
-    """Runs the pickle with stand-ins only. All that it can reach is made anew for each file, and thrown away with it."""
-
-    def __init__(self, data):
-        super().__init__(io.BytesIO(data), encoding="utf-8")
-        self.storages, self.kinds = {}, {("torch", name): type(name, (), {}) for name in KINDS}
-        self.allowed = self.kinds | {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("builtins", "set"): set,
-            ("__builtin__", "set"): set,
-            ("torch._utils", "_rebuild_tensor"): lambda *arguments: Tensor(*arguments),
-            ("torch._utils", "_rebuild_tensor_v2"): lambda *arguments: Tensor(*arguments),
-            ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
-        }
-
-    def find_class(self, module, name):
-        return self.allowed.get((module, name)) or type("Stub", (Stub,), {})
-
-    def persistent_load(self, reference):
-        if isinstance(reference, tuple) and reference[:1] == ("module",):
-            return reference[1]  # a class and its source, which nobody runs
-        if not (isinstance(reference, tuple) and len(reference) >= 5 and reference[0] == "storage"):
-            raise pickle.UnpicklingError("an unknown reference")
-        kind, key, count = reference[1], reference[2], reference[4]
-        name = next((name for (_, name), known in self.kinds.items() if known is kind), None)
-        return self.storages.setdefault(key, Storage(name, key, count))
 
 
 def read_torch(path):
-    """Names and tensors of a PyTorch file.
+    """Names and tensors of the network in a PyTorch file.
 
     Parameters
     ----------
-    path : str or Path of a file written by torch.save, of at most 64 MB: a dictionary of tensors, such a dictionary
-        within another, or a whole module
+    path : str or Path of a file written by torch.save, of at most 300 MB, its network of at most 64 MB: a dictionary of
+        tensors or a whole module, alone or within a dictionary that also holds an optimiser's state, random states ...
 
     Returns
     -------
-    dict, name as in ``state_dict()`` -> array
+    dict, name as in ``state_dict()`` -> array; bfloat16 becomes float32
 
     Raises
     ------
-    CourseError : the file is larger, damaged, no PyTorch file or holds no tensor; nothing in it has been run.
+    CourseError : the file is larger, damaged, no PyTorch file, holds no tensor or two networks; nothing in it is run.
     """
-    path = Path(path)
+    path, _ = regular(path)
+    data = contents(path)
     try:
-        if path.stat().st_size > LARGEST:
-            raise pickle.UnpicklingError(f"it is larger than {LARGEST // 10**6} MB")
-        top, stretches = _read_zip(path) if zipfile.is_zipfile(path) else _read_stream(path.read_bytes())
-        tensors = {}
-        _walk(top, "", tensors, [MOST])
-        arrays = {name: tensor.array(stretches) for name, tensor in tensors.items()}
-    except REFUSED as error:
-        raise CourseError(f"{path} cannot be read as a PyTorch file ({error}): get it again from its source.") from None
+        top, stretch = _open_zip(data) if data.startswith(b"PK") else _open_stream(data)
+        tensors = _network(top)
+        room = Budget(NUMBERS, "bytes of numbers in one network")
+        for tensor in tensors.values():
+            room.take(tensor.size * _dtype(tensor.storage).itemsize)
+        arrays = {name: _array(tensor, stretch(tensor.storage)) for name, tensor in tensors.items()}
+    except Unreadable as error:
+        raise CourseError(
+            f"{path} cannot be read as a PyTorch file ({reason(error)}): get it again from its source, or save the "
+            "network's state_dict() alone."
+        ) from None
     if not arrays:
-        raise CourseError(f"{path} holds no tensors: a file of weights is needed. Nothing in it has been run.")
+        raise CourseError(
+            f"{path} holds no tensors: a file of weights is needed{_keys(top)}. Nothing in it has been run."
+        )
     return arrays
 
 
-def _load(data, start=0):
-    """(object, storages named, where the pickle ends); what asks for more memory than it has bytes is refused unread."""
-    file = io.BytesIO(data)
-    file.seek(start)
-    for opcode, argument, _ in pickletools.genops(file):
-        if opcode.name in ("PUT", "LONG_BINPUT") and int(argument) > len(data):
-            raise pickle.UnpicklingError("a memo of impossible size")
-        if opcode.name.startswith(("EXT", "NEXT_BUFFER")):
-            raise pickle.UnpicklingError("an extension")
-    reader = Reader(data[start : file.tell()])
-    return reader.load(), reader.storages, file.tell()
+def _keys(top):
+    """The names at the top of a file, for a message."""
+    names = [shown(name, 40) for name in top if isinstance(top, dict)][:8] if isinstance(top, dict) else []
+    return f", and its entries are {', '.join(names)}" if names else ""
 
 
-def _read_zip(path):
-    """(object, numbers of each storage) of a zip file: data.pkl beside data/KEY."""
-    with zipfile.ZipFile(path) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
-            raise pickle.UnpicklingError(f"it unpacks to more than {LARGEST // 10**6} MB")
-        pickled = next((name for name in archive.namelist() if name.endswith("data.pkl")), "data.pkl")
-        root = pickled.removesuffix("data.pkl")
-        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
-            raise pickle.UnpicklingError("numbers in the byte order of another machine")
-        top, storages, _ = _load(archive.read(pickled))
-        return top, {key: storage.numbers(archive.read(f"{root}data/{key}")) for key, storage in storages.items()}
+def _dtype(storage):
+    if storage.kind not in KINDS:
+        raise Unreadable(f"numbers of an unknown kind, {shown(storage.kind, 40)}")
+    return np.dtype(KINDS[storage.kind])
 
 
-def _read_stream(data):
-    """(object, numbers of each storage) of an older file: five pickles, then the storages in the order of the last."""
-    end, parts = 0, []
+def _array(tensor, values):
+    """The numbers of a tensor, given those of its storage; never outside of them."""
+    last = tensor.offset + sum((n - 1) * step for n, step in zip(tensor.shape, tensor.steps, strict=True))
+    if tensor.size and (last >= len(values) or tensor.size > len(values)):
+        raise Unreadable("a tensor larger than its storage")
+    steps = [step * values.itemsize for step in tensor.steps]
+    array = np.lib.stride_tricks.as_strided(values[tensor.offset :], tensor.shape, steps).copy()
+    if tensor.storage.kind == BFLOAT16:
+        return (array.astype(np.uint32) << 16).view(np.float32)
+    return array
+
+
+# ---- Both kinds of file -----------------------------------------------------------------------------------------
+
+
+def _open_zip(data):
+    """(object, function storage -> its numbers) of a zip file: data.pkl beside data/KEY."""
+    archive, room, known = open_zip(data), Budget(NUMBERS, "bytes of numbers"), {}
+    names = archive.namelist()
+    pickled = [name for name in names if name.rsplit("/", 1)[-1] == "data.pkl"]
+    if len(pickled) != 1:
+        raise Unreadable(f"a zip with {len(pickled)} files data.pkl")
+    root = pickled[0].removesuffix("data.pkl")
+    if f"{root}byteorder" in names and _entry(archive, f"{root}byteorder", 20) != b"little":
+        raise Unreadable("numbers in the byte order of another machine")
+    top, _, _ = read_pickle(_entry(archive, pickled[0], LENGTH))
+
+    def stretch(storage):
+        if storage.key not in known:
+            size = storage.count * _dtype(storage).itemsize
+            room.take(size)
+            known[storage.key] = np.frombuffer(
+                _entry(archive, f"{root}data/{storage.key}", size, size), _dtype(storage)
+            )
+        return known[storage.key]
+
+    return top, stretch
+
+
+def _entry(archive, name, most, least=0):
+    """The bytes of one file in a zip; how many it unpacks to is known before it is unpacked."""
+    try:
+        entry = archive.getinfo(name)
+        if not least <= entry.file_size <= most:
+            raise Unreadable(f"{shown(name, 40)} of {entry.file_size:,} bytes, where {most:,} are the most or the rule")
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise Unreadable("a zip packed in a way that PyTorch does not know")
+        return archive.read(entry)
+    except KeyError:
+        raise Unreadable(f"{shown(name, 40)} is missing") from None
+    except Unreadable:
+        raise
+    except (zipfile.BadZipFile, zipfile.zlib.error, ValueError, RuntimeError, OSError, EOFError) as error:
+        raise Unreadable(f"a damaged zip: {error}") from None
+
+
+def _open_stream(data):
+    """(object, function storage -> its numbers) of an older file: five pickles, then the storages in the last's order."""
+    budget, end, parts = Budget(STEPS, "commands"), 0, []
     for _ in range(5):  # magic number, protocol, system, object, keys
-        part, storages, end = _load(data, end)
+        part, storages, end = read_pickle(data, end, budget)
         parts.append((part, storages))
-    top, storages = parts[3]
-    stretches = {}
-    for key in parts[4][0]:
-        storage, start = storages[key], end + 8
-        if int.from_bytes(data[end:start], "little") != storage.count:
-            raise pickle.UnpicklingError("a storage of another length than announced")
-        end = start + storage.count * storage.dtype.itemsize
-        stretches[key] = storage.numbers(data[start:end])
-    return top, stretches
+    (system, _), (top, storages), (keys, _) = parts[2:]
+    if isinstance(system, dict) and system.get("little_endian") is False:
+        raise Unreadable("numbers in the byte order of another machine")
+    if not isinstance(keys, list) or len(set(map(id, keys))) > len(storages):
+        raise Unreadable("a list of storages that is none")
+    places = {}
+    for key in keys:
+        storage = storages.get(key) if isinstance(key, str) else None
+        if storage is None or key in places:
+            raise Unreadable("a storage that is not named, or twice")
+        if int.from_bytes(data[end : end + 8], "little") != storage.count:
+            raise Unreadable("a storage of another length than announced")
+        places[key] = end + 8
+        end += 8 + storage.count * _dtype(storage).itemsize
+
+    def stretch(storage):
+        size = storage.count * _dtype(storage).itemsize
+        start = places.get(storage.key, len(data))
+        if start + size > len(data):
+            raise Unreadable("a storage that is cut short")
+        return np.frombuffer(data, _dtype(storage), storage.count, start)
+
+    return top, stretch
 
 
-def _walk(thing, prefix, tensors, left):
-    """Collect the tensors of a dictionary, or of a module's parameters, buffers and children, with their dotted names."""
-    left[0] -= 1
-    if left[0] < 0:
-        raise pickle.UnpicklingError("too many or too deeply nested modules")
-    if isinstance(thing, Stub):
-        state = vars(thing)
+# ---- Which tensors are the network's -----------------------------------------------------------------------------
+
+
+def _network(top):
+    """The tensors of the one network in a file, by dotted name; what a training keeps beside it is left where it is.
+
+    A network is a module, or a dictionary of tensors, at the top of the file or in it. The one with the most tensors is
+    meant (the others are random states or losses). Where another has more than half as many, either may be meant.
+    """
+    budget, found, waiting = Budget(ENTRIES, "entries"), [], [("", top, LEVELS)]
+    while waiting:
+        where, thing, levels = waiting.pop()
+        if isinstance(thing, Thing) and "_modules" in thing.state:
+            found.append((where, _of_module(thing, budget)))
+            continue
+        entries = _entries(thing.state | thing.items if isinstance(thing, Thing) else thing, budget)
+        found.append((where, {name: value for name, value in entries if isinstance(value, Tensor)}))
+        if levels:
+            inner = [(f"{where}.{name}".lstrip("."), value, levels - 1) for name, value in entries]
+            waiting += [entry for entry in inner if isinstance(entry[1], (dict, Thing))]
+    found.sort(key=lambda entry: -len(entry[1]))
+    best, *others = found
+    for where, tensors in others:
+        if 2 * len(tensors) > len(best[1]) and tensors != best[1]:
+            raise Unreadable(f"it holds several networks, {shown(best[0])} and {shown(where)}")
+    return best[1]
+
+
+def _of_module(module, budget):
+    """Parameters and buffers of a module and of its children, with their dotted names."""
+    tensors, waiting = {}, [("", module, DEEPEST)]
+    while waiting:
+        prefix, thing, depth = waiting.pop()
+        if not depth:
+            raise Unreadable("too many or too deeply nested modules")
         for part in ("_parameters", "_buffers"):
-            for name, value in _items(state.get(part)):
+            for name, value in _entries(thing.state.get(part), budget):
                 if isinstance(value, Tensor):
                     tensors[prefix + name] = value
-        for name, child in _items(state.get("_modules")):
-            _walk(child, f"{prefix}{name}.", tensors, left)
-        return
-    for name, value in _items(thing):
-        if isinstance(value, Tensor):
-            tensors[prefix + name] = value
-        elif name in ("state_dict", "model", "model_state_dict", "net"):
-            _walk(value, "", tensors, left)
+        children = [(prefix + name + ".", child) for name, child in _entries(thing.state.get("_modules"), budget)]
+        waiting += [(name, child, depth - 1) for name, child in reversed(children) if isinstance(child, Thing)]
+    return tensors
 
 
-def _items(thing):
-    return [(name, value) for name, value in thing.items() if isinstance(name, str)] if isinstance(thing, dict) else []
+def _entries(thing, budget):
+    """The entries of a dictionary, counted; nothing of anything else."""
+    entries = list(thing.items()) if isinstance(thing, dict) else []
+    budget.take(1 + len(entries))
+    if any(len(name) > LONGEST for name, _ in entries):
+        raise Unreadable(f"a name of more than {LONGEST} letters")
+    return entries
