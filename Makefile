@@ -15,6 +15,8 @@ TAKEN = import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".
 PYTHON ?= $(shell for python in python3 $$(printf 'python%s\n' $(PYTHONS) | sort -r); do \
 	"$$python" -c '$(TAKEN)' 2> /dev/null && echo "$$python" && break; done)
 
+ASKED = $(or $(PYTHON),python3)
+
 # An environment whose Python is gone, upgraded or removed since, is made again.
 GONE := $(shell if [ -e $(READY) ] && ! $(RUN) -c '' 2> /dev/null; then rm -f $(READY); fi)
 
@@ -25,27 +27,25 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-24s%s\n' "$$name" "$$what"; done
 	@echo "Start with: make course. With a Python of your choice (at the first set-up): make course PYTHON=python$(NEWEST)"
 
-setup: $(READY) ## the environment $(VENV), exactly as requirements.lock says; all others begin with it
+setup: $(READY) ## the environment .venv, exactly as requirements.lock says; all others begin with it
 
 # The environment is whole or not there: it is marked as ready at the end, and made again when the lock changes.
 $(READY): requirements.lock
 	@"$(PYTHON)" -c '$(TAKEN)' 2> /dev/null || { \
-	here=$$("$(PYTHON)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) \
-	&& here="$(PYTHON) is Python $$here" || here="$(if $(PYTHON),$(PYTHON) cannot be run here,none of them is found here)"; \
-	printf '%s\n' "The course needs Python $(firstword $(PYTHONS)) to $(NEWEST), and $$here. Where you have one of them: " \
-	"  make $(MAKECMDGOALS) PYTHON=python$(NEWEST)" \
-	"Else get one, by whichever of these you have:" \
-	"  uv     uv python install $(NEWEST) && make $(MAKECMDGOALS) PYTHON=\"\$$(uv python find $(NEWEST))\"" \
-	"  pyenv  pyenv install $(NEWEST) && make $(MAKECMDGOALS) PYTHON=\"\$$(pyenv prefix $(NEWEST))/bin/python\"" \
-	"  conda  conda env create -f environment.yml, and on as in the README under 'With conda'" >&2; exit 1; }
-	@echo "Setting up $(VENV) with $(PYTHON); the first time this takes some minutes. 1 of 3: an empty environment"
+	here=$$("$(ASKED)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) \
+	&& here="$(ASKED) is Python $$here" || here="$(ASKED) cannot be run here"; \
+	printf '%s\n' "The course needs Python $(firstword $(PYTHONS)) to $(NEWEST), and $$here." \
+	"If you have one of them under another name: make $(MAKECMDGOALS) PYTHON=its-name" \
+	"If not, get one by whichever of these you use, then make it again:" \
+	"  uv     uv python install $(NEWEST); make $(MAKECMDGOALS) PYTHON=\"\$$(uv python find $(NEWEST))\"" \
+	"  pyenv  pyenv install $(NEWEST); make $(MAKECMDGOALS) PYTHON=\"\$$(pyenv prefix $(NEWEST))/bin/python\"" \
+	"  conda  conda env create -f environment.yml, which needs no make: see 'With conda' in README.md" >&2; exit 1; }
+	@echo "1 of 2: an empty environment in $(VENV), of $$("$(PYTHON)" --version)"
 	@rm -rf $(VENV)
 	@"$(PYTHON)" -m venv $(VENV)
-	@echo "2 of 3: the packages of requirements.lock, about 0.7 GB to download; once they are here, unpacking them is silent"
+	@echo "2 of 2: the packages of requirements.lock, some minutes the first time; at the end pip unpacks them in silence"
 	@$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock || { \
-	echo "The set-up did not finish; pip says above why. The same command again goes on with what is downloaded." >&2; exit 1; }
-	@echo "3 of 3: do they fit together?"
-	@$(RUN) -m pip check
+	echo "The set-up is not finished, for the reason that pip gives above. Say the same again to go on." >&2; exit 1; }
 	@touch $(READY)
 
 course: setup ## all notebooks, executed, as pages in build/course (COHORT=nih ROOT=folder for real films, OUT=folder)
