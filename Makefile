@@ -84,7 +84,7 @@ nih: setup ## real films of ChestX-ray14 into data/nih (FILMS=boxed or a number,
 	@$(RUN) -m util.fetch nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)")
 
 lab: setup ## JupyterLab on notebook 1
-	@$(RUN) -m jupyterlab --ServerApp.root_dir=. notebooks/01_explore_and_leaks.ipynb
+	@$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/01_explore_and_leaks.ipynb --LabApp.news_url=None
 
 bench: setup ## seconds and memory on this machine
 	@$(RUN) -m tests.bench
