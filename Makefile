@@ -1,28 +1,57 @@
-# make course | make test | make lab | make bench | make fuzz      (Windows, conda: see README.md)
-PYTHON ?= python3
+# `make` or `make help` lists the commands; the README has the routes without make and with conda.
+.DEFAULT_GOAL := help
 COHORT ?= phantom
 ROOT ?=
+OUT ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: setup course test test-interop interop-where-possible nih lab bench fuzz notebooks clean
+# The Pythons that pyproject.toml takes, oldest first ("3.11 3.12 ..."), and of those found here python3, else the newest.
+PYTHONS := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\),<3\.\([0-9]*\)"$$/\1 \2/p' pyproject.toml | \
+	while read -r minor end; do while [ "$$minor" -lt "$$end" ]; do echo "3.$$minor"; minor=$$((minor + 1)); done; done)
+NEWEST := $(lastword $(PYTHONS))
+TAKEN = import sys; sys.exit("%d.%d" % sys.version_info[:2] not in "$(PYTHONS)".split())
+PYTHON ?= $(shell for python in python3 $$(printf 'python%s\n' $(PYTHONS) | sort -r); do \
+	"$$python" -c '$(TAKEN)' 2> /dev/null && echo "$$python" && break; done)
 
-setup: $(READY)
+ASKED = $(or $(PYTHON),python3)
 
-# The virtual environment holds exactly what the lock says; it is made again when the lock changes.
+# An environment whose Python is gone, upgraded or removed since, is made again.
+GONE := $(shell if [ -e $(READY) ] && ! $(RUN) -c '' 2> /dev/null; then rm -f $(READY); fi)
+
+.PHONY: help setup course test test-interop interop-where-possible nih lab learn instructor site bench fuzz notebooks clean
+
+help: ## this list
+	@echo "make TARGET, where TARGET is"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name what; do printf '  %-24s%s\n' "$$name" "$$what"; done
+	@echo "Start with: make course. With a Python of your choice (at the first set-up): make course PYTHON=python$(NEWEST)"
+
+setup: $(READY) ## the environment .venv, exactly as requirements.lock says; all others begin with it
+
+# The environment is whole or not there: it is marked as ready at the end, and made again when the lock changes.
 $(READY): requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' || { echo "Python 3.11 or 3.12 is needed, $(PYTHON) is another: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Setting up $(VENV) from requirements.lock; the first time this takes some minutes ..."
+	@"$(PYTHON)" -c '$(TAKEN)' 2> /dev/null || { \
+	here=$$("$(ASKED)" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) \
+	&& here="$(ASKED) is Python $$here" || here="$(ASKED) cannot be run here"; \
+	printf '%s\n' "The course needs Python $(firstword $(PYTHONS)) to $(NEWEST), and $$here." \
+	"If you have one of them under another name: make $(MAKECMDGOALS) PYTHON=its-name" \
+	"If not, get one by whichever of these you use, then make it again:" \
+	"  uv     uv python install $(NEWEST); make $(MAKECMDGOALS) PYTHON=\"\$$(uv python find $(NEWEST))\"" \
+	"  pyenv  pyenv install $(NEWEST); make $(MAKECMDGOALS) PYTHON=\"\$$(pyenv prefix $(NEWEST))/bin/python\"" \
+	"  conda  conda env create -f environment.yml, which needs no make: see 'With conda' in README.md" >&2; exit 1; }
+	@echo "1 of 2: an empty environment in $(VENV), of $$("$(PYTHON)" --version)"
 	@rm -rf $(VENV)
-	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@"$(PYTHON)" -m venv $(VENV)
+	@echo "2 of 2: the packages of requirements.lock, some minutes the first time; at the end pip unpacks them in silence"
+	@$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock || { \
+	echo "The set-up is not finished, for the reason that pip gives above. Say the same again to go on." >&2; exit 1; }
 	@touch $(READY)
 
-course: setup
-	@$(RUN) -m util.course --cohort "$(COHORT)" --root "$(ROOT)"
+course: setup ## all notebooks, executed, as pages in build/course (COHORT=nih ROOT=folder for real films, OUT=folder)
+	@$(RUN) -m util.course --cohort "$(COHORT)" --root "$(ROOT)" $(if $(OUT),--out "$(OUT)")
 
-test: setup
+test: setup ## lint, unit tests, and the notebooks under nbval
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 	@COHORT= CXR_ROOT= $(RUN) -m pytest
@@ -33,16 +62,16 @@ test: setup
 INTEROP := .venv-interop
 TORCH := torch==2.13.0
 
-test-interop: $(INTEROP)/.ready
+test-interop: $(INTEROP)/.ready ## the readers of other people's weights, beside PyTorch and tf-keras (downloads them)
 	@$(INTEROP)/bin/python -m pytest tests/interop
 
-interop-where-possible: setup
+interop-where-possible: setup ## the same where they can be installed, else a word that it was not run
 	@if $(MAKE) --no-print-directory $(INTEROP)/.ready > /dev/null 2>&1; then $(MAKE) --no-print-directory test-interop; \
 	else echo "Not run: tests/interop, because $(TORCH) or tf-keras cannot be installed here."; fi
 
 $(INTEROP)/.ready: $(READY)
 	@rm -rf $(INTEROP)
-	@$(PYTHON) -m venv $(INTEROP)
+	@$(RUN) -m venv $(INTEROP)
 	@$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tf-keras==2.21.0
@@ -53,22 +82,26 @@ $(INTEROP)/.ready: $(READY)
 FILMS ?= starter
 REPLACE ?=
 
-nih: setup
+nih: setup ## real films of ChestX-ray14 into data/nih (FILMS, ROOT, REPLACE: see README.md)
 	@$(RUN) -m util.fetch nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)") $(if $(REPLACE),--replace $(REPLACE))
 
-lab: setup
-	@$(RUN) -m jupyter lab notebooks/01_explore_and_leaks.ipynb
+learn: setup ## a copy of the notebooks to work in, build/learn: exercises open, answers kept when the course is updated
+	@$(RUN) -m util.editions
 
-bench: setup
+lab: learn ## JupyterLab on the first notebook of that copy
+	@$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/build/learn/01_explore_and_leaks.ipynb --LabApp.news_url=None
+
+instructor: setup ## nbgrader's source tree and slides into build/instructor
+	@$(RUN) -m util.instructor
+
+bench: setup ## seconds and memory on this machine
 	@$(RUN) -m tests.bench
 
-# Damaged and hostile input by the thousand, for an hour or so; make fuzz KINDS="films server" for some of it.
-fuzz: setup
+fuzz: setup ## damaged and hostile input by the thousand, for an hour or so; KINDS="films server" for some of it
 	@$(RUN) -m tests.fuzz $(KINDS)
 
-# For maintainers: put freshly executed outputs (phantom cohort) into notebooks/.
-notebooks: setup
+notebooks: setup ## for maintainers: freshly executed outputs (phantom cohort) into notebooks/
 	@$(RUN) -m util.course --save
 
-clean:
+clean: ## away with the environments and what was built
 	rm -rf build $(VENV) $(INTEROP)

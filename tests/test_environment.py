@@ -20,8 +20,9 @@ from packaging.utils import canonicalize_name
 from util import colab
 from util.cohort import HOME
 
-PROJECT = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DECLARED = [Requirement(line) for line in PROJECT["dependencies"]]
+PYPROJECT = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
+DECLARED = [Requirement(line) for line in PROJECT["dependencies"] + PYPROJECT["dependency-groups"]["dev"]]
 LOCK = (HOME / "requirements.lock").read_text(encoding="utf-8")
 README = (HOME / "README.md").read_text(encoding="utf-8")
 PLATFORMS = {
@@ -30,7 +31,8 @@ PLATFORMS = {
     "macos arm64": {"sys_platform": "darwin", "platform_system": "Darwin", "os_name": "posix", "platform_machine": "arm64"},
     "windows": {"sys_platform": "win32", "platform_system": "Windows", "os_name": "nt", "platform_machine": "AMD64"},
 }  # fmt: skip
-EVERYWHERE = list(product(["3.11", "3.12"], PLATFORMS))
+PYTHONS = [f"3.{minor}" for minor in range(40) if SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.5")]
+EVERYWHERE = list(product(PYTHONS, PLATFORMS))
 CPYTHON = {"implementation_name": "cpython", "platform_python_implementation": "CPython", "extra": ""}
 
 
