@@ -88,8 +88,8 @@ class Confusion(NamedTuple):
 def confusion(y, score, threshold):
     """Count the films at one threshold: `Confusion`. Raises CourseError as `checked`, and for a NaN threshold."""
     y, score = checked(y, score)
-    if np.isnan(threshold):
-        raise CourseError("The threshold is NaN: choose it on films with at least one positive.")
+    if threshold is None or np.isnan(threshold):
+        raise CourseError("There is no threshold (NaN): choose it on films with at least one positive.")
     called = score >= threshold
     return Confusion(*(int(np.sum(cell)) for cell in (y & called, ~y & called, y & ~called, ~y & ~called)))
 
