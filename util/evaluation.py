@@ -205,7 +205,7 @@ def interval_of(parts, level=0.95, scale="logit"):
     return interval_around(parts.auc, variance_of(parts), level, scale, parts.effective)
 
 
-def interval_around(area, variance, level=0.95, scale="logit", effective=np.inf):
+def interval_around(area, variance, level=0.95, scale="logit", effective=np.inf, middle=0.5):
     """Interval (low, high) of an AUC whose variance is known.
 
     Parameters
@@ -213,6 +213,7 @@ def interval_around(area, variance, level=0.95, scale="logit", effective=np.inf)
     area, variance, level, scale : as the AUC, `auc_variance` and the arguments of `auc_interval`
     effective : float, `Influence.effective`: of how many patients of equal weight the variance is known; infinite for
         the interval of large samples, logit(AUC) +- z standard errors
+    middle : float in (0, 1), what chance would reach; one half for an AUC
 
     The logit keeps the interval within (0, 1) and covers better than the plain one when the AUC is high or positives
     are few (Qin and Hotilovac 2008, doi 10.1177/0962280207087173). Two things more where patients are few, each of which
@@ -229,10 +230,10 @@ def interval_around(area, variance, level=0.95, scale="logit", effective=np.inf)
         return float(max(area - reach, 0)), float(min(area + reach, 1))
     centre, quantile = area, z
     if not np.isinf(effective):
-        centre, quantile = (effective * area + 0.5) / (effective + 1), student_quantile(level, effective)
-        variance = ((effective - 1) * variance + (area - 0.5) ** 2 / (effective + 1)) / (effective + 1)
-    middle, reach = logit(centre), quantile * np.sqrt(variance) / (centre * (1 - centre))
-    return float(min(expit(middle - reach), area)), float(max(expit(middle + reach), area))
+        centre, quantile = (effective * area + middle) / (effective + 1), student_quantile(level, effective)
+        variance = ((effective - 1) * variance + (area - middle) ** 2 / (effective + 1)) / (effective + 1)
+    reach = quantile * np.sqrt(variance) / (centre * (1 - centre))
+    return float(min(expit(logit(centre) - reach), area)), float(max(expit(logit(centre) + reach), area))
 
 
 def hanley_mcneil_variance(area, positives, negatives):

@@ -181,14 +181,19 @@ def share_interval(values, patients=None, level=0.95):
     if not len(values):
         return np.nan, np.nan, np.nan
     mean, variance, effective = clustered_mean(values, patients)
-    if effective < 1 + 1e-12:
-        return mean, np.nan, np.nan
-    spread, n, q = mean * (1 - mean), effective, normal_quantile(level)
+    return mean, *share_around(mean, variance, effective, level)
+
+
+def share_around(share, variance, effective, level=0.95):
+    """Interval (low, high) of a share of known variance; see `share_interval`, and `effective_number`."""
+    if effective <= 1 + 1e-9:
+        return np.nan, np.nan
+    spread, n, q = share * (1 - share), effective, normal_quantile(level)
     if variance > 1e-12 and spread > 0:
         n, q = spread / variance, student_quantile(level, effective - 1)
-    centre, reach = mean + q**2 / (2 * n), q * np.sqrt(spread / n + q**2 / (4 * n**2))
+    centre, reach = share + q**2 / (2 * n), q * np.sqrt(spread / n + q**2 / (4 * n**2))
     low, high = (centre - reach) / (1 + q**2 / n), (centre + reach) / (1 + q**2 / n)
-    return mean, (0.0 if mean == 0 else float(low)), (1.0 if mean == 1 else float(high))
+    return (0.0 if share == 0 else float(low)), (1.0 if share == 1 else float(high))
 
 
 def clustered_mean(values, patients=None):

@@ -14,6 +14,7 @@ from scipy.special import logit
 
 from util import nih, published
 from util.errors import CourseError
+from util.evaluation import MINIMUM, shortage
 from util.findings import FINDINGS
 from util.scores import cohort_scores, origin
 
@@ -70,6 +71,25 @@ def load_study(cohort, root=None):
     return Study(test, scores, tuning, tuning_scores, test, scores, train, True, None, origin(cohort))
 
 
+def shortfall(cohort, root=None):
+    """Why the films of a cohort do not suffice for notebook 4, in one sentence that says what would; '' where they do.
+
+    They do where a finding can be judged on test films and a threshold be chosen on tuning films: see `load_study`.
+    """
+    if cohort.simulated or published.find_predictions(root) is not None:
+        return ""
+    train, tuning, test = (cohort.split(split) for split in ("train", "valid", "test"))
+    example = tuning[list(FINDINGS)].sum().idxmax()  # on which thresholds are chosen
+    both = all(part[example].nunique() == 2 for part in (tuning, test))
+    if len(train) and both and any(not shortage(test[f].to_numpy() == 1, test["PatientId"]) for f in FINDINGS):
+        return ""
+    return (
+        f"This needs a finding of at least {MINIMUM} patients among the test films, as many test patients without it, and "
+        f"tuning films with and without; your {len(test)} test and {len(tuning)} tuning films have none, so the simulated "
+        "films stand in from here on."
+    )
+
+
 def _published_study(path, root):
     labels = nih.find_file(Path(root).expanduser(), nih.LABEL_FILES)
     listed, p = nih.read_labels(labels), published.read_predictions(path)
@@ -107,7 +127,7 @@ def rival_scores(train, films):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    known = train["Age"].median()
+    known = train["Age"].median() if train["Age"].notna().any() else 50.0  # the same for all, so it tells nothing
 
     def features(table):
         age, portable = table["Age"].fillna(known).to_numpy(dtype=float), table["View"].to_numpy() == "AP"
