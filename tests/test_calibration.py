@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
+from scipy.stats import t
 from sklearn import metrics
 
 from tests.test_evaluation import steady
 from util import calibration
 from util.errors import CourseError
 from util.loss import undo_weighting
-from util.stats import wilson_interval
+from util.stats import share_interval, wilson_interval
 
 answered = st.lists(st.tuples(st.booleans(), st.integers(0, 20)), min_size=2, max_size=60).map(
     lambda rows: (np.array([r[0] for r in rows]), np.array([r[1] / 20 for r in rows]))
@@ -32,6 +33,16 @@ def test_reliability_by_hand():
     assert table["answer"].tolist() == pytest.approx([0.2, 0.7])
     assert table["share"].tolist() == pytest.approx([1 / 3, 2 / 3])
     assert tuple(table.loc[0, ["low", "high"]]) == wilson_interval(1, 3)
+
+
+def test_reliability_by_patient_counts_patients():
+    """Forty films of four patients in one bin: the interval of four patients, not of forty films."""
+    y, patients = np.repeat([1, 0, 1, 0], 10), np.repeat([5, 6, 7, 8], 10)
+    p = np.full(40, 0.5)
+    by_film, by_patient = calibration.reliability(y, p).loc[0], calibration.reliability(y, p, patients=patients).loc[0]
+    assert tuple(by_patient[["low", "high"]]) == share_interval(y, patients)[1:]
+    assert by_patient["low"] < by_film["low"] and by_patient["high"] > by_film["high"]
+    assert by_patient["share"] == by_film["share"] == 0.5
 
 
 @steady
@@ -106,7 +117,9 @@ def test_sandwich_by_loops():
         score = sum((y[i] - fitted[i]) * design[i] for i in range(300) if patients[i] == patient)
         filling += np.outer(score, score) * 100 / 99
     error = np.sqrt(np.diag(bread @ filling @ bread))
-    reach = 1.959963984540054 * error
+    patients_of = [np.bincount(patients[y == label]) for label in (0, 1)]
+    effective = min(counts.sum() ** 2 / np.sum(counts**2) for counts in patients_of)
+    reach = t.ppf(0.975, effective - 1) * error
     assert line.intercept_interval == pytest.approx((line.intercept - reach[0], line.intercept + reach[0]), abs=1e-9)
     assert line.slope_interval == pytest.approx((line.slope - reach[1], line.slope + reach[1]), abs=1e-9)
 

@@ -110,7 +110,8 @@ def test_table_compares_every_finding(cohort_like):  # noqa: F811
     row = comparison.auc_difference(films["Effusion"], scores["Effusion"], other["Effusion"], films["PatientId"])
     assert table.loc["Effusion", "p"] == row.p
     assert table["holm"].to_numpy() == pytest.approx(holm(table["p"]), nan_ok=True)
-    assert table.loc["Hernia", "note"] == "too few: 0 of the rarer class" and np.isnan(table.loc["Hernia", "p"])
+    assert table.loc["Nodule", "note"] == "too few: 1 positive patient"
+    assert table.loc["Hernia", "note"] == "undefined: no positive film" and np.isnan(table.loc["Hernia", "p"])
     shuffled = comparison.compare_table(films, scores, other.iloc[::-1], films["PatientId"])
     pd.testing.assert_frame_equal(shuffled, table)
     with pytest.raises(CourseError, match="single film"):

@@ -50,9 +50,10 @@ def test_confusion_is_scikit_learns(pair, threshold):
     assert operating.confusion(y, score, threshold) == (tp, fp, fn, tn)
 
 
-def test_confusion_refuses_nan():
-    with pytest.raises(CourseError, match="threshold is NaN"):
-        operating.confusion([0, 1], [0, 1], np.nan)
+@pytest.mark.parametrize("threshold", [np.nan, None, "0.5", [0.1, 0.2]])
+def test_confusion_refuses_what_is_no_threshold(threshold):
+    with pytest.raises(CourseError, match="no threshold"):
+        operating.confusion([0, 1], [0, 1], threshold)
 
 
 def test_rates_by_hand():

@@ -1,9 +1,11 @@
 """Checked input, Wilson's interval and Holm's rule against published tables and R."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import t
 
 from util import stats
 from util.errors import CourseError
@@ -87,3 +89,103 @@ def test_level_is_a_share(level):
     with pytest.raises(CourseError, match="level"):
         stats.normal_quantile(level)
     assert stats.normal_quantile(0.95) == pytest.approx(1.959963984540054, abs=1e-14)
+
+
+# --- Patients and Student's quantile --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "patients",
+    [
+        [1, None, 2],
+        ["a", None, "b"],
+        ["a", np.nan, "b"],
+        np.array(["a", "nan", "b"]),
+        ["a", "", "b"],
+        [1.0, np.nan, 2.0],
+        pd.Series([1, pd.NA, 2], dtype="Int64"),
+        pd.Series(["a", pd.NA, "b"], dtype="string"),
+        [None, None, None],
+    ],
+)
+def test_films_without_a_patient_are_refused(patients):
+    with pytest.raises(CourseError, match="Some films have no patient"):
+        stats.patient_codes(patients, 3)
+
+
+def test_patients_of_two_kinds_are_refused():
+    """7 and '7' are one patient, read twice in different ways."""
+    with pytest.raises(CourseError, match="numbers and some are text"):
+        stats.patient_codes(pd.Series([7, "7", 8], dtype=object), 3)
+
+
+def test_patients_of_any_one_kind_have_the_same_codes():
+    for patients in (
+        [12, 7, 12],
+        [12.0, 7.0, 12.0],
+        ["b", "a", "b"],
+        pd.Series([12, 7, 12], dtype="Int64"),
+        (True, False, True),
+    ):
+        who, everyone = stats.patient_codes(patients, 3)
+        assert who.tolist() == [1, 0, 1] and everyone == 2
+    assert stats.patient_codes(None, 3)[0].tolist() == [0, 1, 2]
+    with pytest.raises(CourseError, match="3 films and 2 patients"):
+        stats.patient_codes([1, 2], 3)
+
+
+def test_effective_number_by_hand():
+    assert stats.effective_number([3, 3, 3, 3]) == 4
+    assert stats.effective_number([24, *[1] * 13, 13]) == pytest.approx(50**2 / (24**2 + 13 + 13**2))
+    assert stats.effective_number([5, 0, 0]) == 1
+    assert stats.effective_number([0, 0]) == 0
+
+
+def test_student_quantile_is_scipys_and_bounded():
+    for freedom in (0.5, 1, 2.7, 30):
+        assert stats.student_quantile(0.9, freedom) == pytest.approx(t.ppf(0.95, freedom), rel=1e-9)
+    assert stats.student_quantile(0.95, np.inf) == stats.normal_quantile(0.95)
+    assert stats.student_quantile(0.95, 0) == stats.student_quantile(0.95, 0.1) < 1e13
+    for level in (0, 1, 95, -0.5):
+        with pytest.raises(CourseError, match=f"level is {level}"):
+            stats.student_quantile(level, 3)
+
+
+def test_shares_reach_their_bounds_and_not_beyond():
+    assert stats.checked_shares(share=0, other=np.array([0.0, 1.0])) is None
+    for wrong in (-1e-9, 1 + 1e-9, np.nan, [0.5, 2]):
+        with pytest.raises(CourseError, match="The prevalence must lie between 0 and 1"):
+            stats.checked_shares(prevalence=wrong)
+    for level in (0.0, 1.0):
+        with pytest.raises(CourseError, match="level"):
+            stats.normal_quantile(level)
+    _, p = stats.checked_probabilities([0, 1], [0.0, 1.0])
+    assert p.tolist() == [0, 1]
+    for p in ([-0.01, 0.5], [0.5, 1.01]):
+        with pytest.raises(CourseError, match="Are they logits"):
+            stats.checked_probabilities([0, 1], p)
+
+
+def test_clustered_mean_by_hand():
+    """Three patients with 1, 2 and 3 films: each patient's sum of distances, over 1 - share."""
+    values, patients = np.array([1.0, 0, 1, 1, 0, 0]), [5, 6, 6, 7, 7, 7]
+    mean, variance, effective = stats.clustered_mean(values, patients)
+    sums = np.array([0.5, 0.0, -0.5]) / 6
+    assert mean == 0.5 and effective == pytest.approx(36 / 14)
+    assert variance == pytest.approx(np.sum(sums**2 / (1 - np.array([1, 2, 3]) / 6)))
+    mean, variance, effective = stats.clustered_mean(values)
+    assert variance == pytest.approx(values.var(ddof=1) / 6) and effective == pytest.approx(6)
+    assert np.isnan(stats.clustered_mean(values, [1] * 6)[1])
+
+
+def test_share_around_is_wilsons_equation_with_students_quantile():
+    values, patients = np.array([1.0, 0, 1, 1, 0, 0, 1, 1]), [5, 6, 6, 7, 7, 7, 8, 9]
+    mean, variance, effective = stats.clustered_mean(values, patients)
+    assert stats.share_interval(values, patients) == (mean, *stats.share_around(mean, variance, effective))
+    n, q = mean * (1 - mean) / variance, t.ppf(0.975, effective - 1)
+    for p in stats.share_around(mean, variance, effective):
+        assert (mean - p) ** 2 == pytest.approx(q**2 * p * (1 - p) / n, rel=1e-9)
+    assert stats.share_around(1.0, 0.0, 4)[1] == 1 and stats.share_around(0.0, 0.0, 4)[0] == 0
+    assert stats.share_around(1.0, 0.0, 4)[0] == pytest.approx(stats.wilson_interval(4, 4)[0])
+    assert stats.share_around(0.5, 0.0, 4) == pytest.approx(stats.wilson_interval(2, 4))  # equal shares of all patients
+    assert np.isnan(stats.share_around(0.5, 0.1, 1.0)).all()

@@ -29,10 +29,24 @@ def test_small_groups_keep_their_row():
     y, score = gaussian(30, 30, 0.8, seed=1)
     groups = {"all": np.ones(60, bool), "few": np.arange(60) > 27, "none": np.zeros(60, bool)}
     table = subgroups.subgroup_table(y, score, groups)
-    assert table["note"].tolist() == ["", "too few: 2 positives", "too few: 0 positives"]
+    assert table["note"].tolist() == ["", "too few: 2 positives", "undefined: no positive film"]
     assert table.loc[["few", "none"], ["auc", "low", "high"]].isna().all().all()
     ill = subgroups.subgroup_table(y, score, {"ill": np.arange(60) < 31})
     assert ill.loc["ill", "note"] == "too few: 1 negative"
+
+
+def test_films_without_a_group_are_a_group():
+    """Half of the films have no group: none of them is lost, whatever stands for nothing."""
+    y, score = gaussian(40, 40, 0.8, seed=1)
+    order = np.random.default_rng(0).permutation(80)
+    y, score = y[order], score[order]
+    for nothing in (np.nan, None, pd.NA):
+        groups = pd.Series(["a", nothing] * 40, dtype=object)
+        table = subgroups.subgroup_table(y, score, groups)
+        assert table["films"].to_dict() == {"a": 40, "unknown": 40}
+        assert subgroups.pairs_by_group(y, score, groups)["pairs"].sum() == pytest.approx(1, abs=1e-12)
+    overlap = subgroups.subgroup_table(y, score, groups, np.arange(80) // 2)
+    assert (overlap["positive_patients"] <= overlap["positives"]).all()
 
 
 def test_groups_must_name_all_films():

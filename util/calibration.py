@@ -12,10 +12,17 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from util.errors import CourseError
-from util.stats import checked_probabilities, normal_quantile, patient_codes, wilson_interval
+from util.stats import (
+    checked_probabilities,
+    effective_number,
+    patient_codes,
+    share_interval,
+    student_quantile,
+    wilson_interval,
+)
 
 
-def reliability(y, p, bins=10, level=0.95):
+def reliability(y, p, bins=10, level=0.95, patients=None):
     """Reliability diagram as a table: films sorted by their answer into bins of equal numbers.
 
     Parameters
@@ -23,16 +30,20 @@ def reliability(y, p, bins=10, level=0.95):
     y, p : arrays (n,)
     bins : int, at least 1; films with equal answers stay together, so there may be fewer
     level : float in (0, 1)
+    patients : array (n,), the patient of each film, or None to treat the films as independent
 
     Returns
     -------
     DataFrame, one row per bin from low to high answers: films, positives, answer (mean of p), share (of positives),
-    low, high (Wilson's interval of the share, which takes films for independent)
+    low, high (Wilson's interval of the share; with patients `util.stats.share_interval`)
     """
     y, p = checked_probabilities(y, p)
     which = _bins(p, bins)
     films, positives = np.bincount(which), np.bincount(which, y)
     limits = [wilson_interval(hits, of, level) for hits, of in zip(positives, films, strict=True)]
+    if patients is not None:
+        who, _ = patient_codes(patients, len(y))
+        limits = [share_interval(y[which == k], who[which == k], level)[1:] for k in range(len(films))]
     return pd.DataFrame(
         {
             "films": films,
@@ -113,7 +124,8 @@ def calibration_line(y, p, patients=None, level=0.95):
     patients : array (n,), the patient of each film, or None to treat the films as independent
     level : float in (0, 1)
 
-    Cox 1958 (doi 10.1093/biomet/45.3-4.562); intervals with the sandwich variance, added up by patient.
+    Cox 1958 (doi 10.1093/biomet/45.3-4.562); intervals with the sandwich variance, added up by patient, and Student's
+    quantile with one degree of freedom less than there are patients of equal weight in the rarer class.
     Raises CourseError for values that are no probabilities, and for answers of exactly 0 or 1, whose logit is
     infinite.
     """
@@ -125,14 +137,16 @@ def calibration_line(y, p, patients=None, level=0.95):
     if y.all() or not y.any():
         return Line(*nothing * 3)
     ones = np.ones((len(y), 1))
-    shift = _regress(ones, y, x, who, everyone, level)[0]
+    effective = min(effective_number(np.bincount(who[mask])) for mask in (y, ~y))
+    quantile = student_quantile(level, effective - 1)
+    shift = _regress(ones, y, x, who, everyone, quantile)[0]
     if x[y].min() >= x[~y].max() or x[y].max() <= x[~y].min():  # the likelihood grows for ever with the slope
         return Line(*nothing * 2, *shift)
-    intercept, slope = _regress(np.column_stack([ones, x]), y, np.zeros(len(y)), who, everyone, level)
+    intercept, slope = _regress(np.column_stack([ones, x]), y, np.zeros(len(y)), who, everyone, quantile)
     return Line(*slope, *intercept, *shift)
 
 
-def _regress(design, y, offset, who, everyone, level):
+def _regress(design, y, offset, who, everyone, quantile):
     """Coefficients of a logistic regression with their intervals: list of (value, (low, high)). Newton's steps, halved
     until the likelihood, which is concave, rises."""
 
@@ -153,5 +167,5 @@ def _regress(design, y, offset, who, everyone, level):
     scores = design * (y - expit(design @ beta + offset))[:, None]
     by_patient = np.stack([np.bincount(who, column, everyone) for column in scores.T])
     meat = by_patient @ by_patient.T * everyone / (everyone - 1) if everyone > 1 else np.nan * np.eye(len(beta))
-    reach = normal_quantile(level) * np.sqrt(np.diag(bread @ meat @ bread))
+    reach = quantile * np.sqrt(np.diag(bread @ meat @ bread))
     return [(float(b), (float(b - r), float(b + r))) for b, r in zip(beta, reach, strict=True)]

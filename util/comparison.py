@@ -4,16 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import stdtr
 
-from util.errors import CourseError
-from util.evaluation import MINIMUM, Influence, bessel, influence, matched, variance_of
+from util.evaluation import MINIMUM, Influence, influence, shortage, variance_of
 from util.findings import FINDINGS
-from util.stats import checked, holm, normal_quantile
+from util.matching import matched, matched_patients
+from util.stats import checked, holm, student_quantile
 
 
 class Difference(NamedTuple):
-    """A difference of two AUCs: its standard error, interval, z and two-sided p; NaN where it cannot be told."""
+    """A difference of two AUCs: its standard error, interval, z and two-sided p; NaN where it cannot be told.
+
+    z is the difference over its error, as R's pROC has it. Interval and p are Student's, with one degree of freedom less
+    than there are patients of equal weight (`util.evaluation.Influence.effective`): the error comes from few patients.
+    """
 
     difference: float
     error: float
@@ -44,12 +48,9 @@ def auc_difference(y, first, second, patients=None, level=0.95):
     """
     one, two = influence(y, first, patients), influence(y, second, patients)
     apart = Influence(
-        one.auc - two.auc,
-        one.of_positives - two.of_positives,
-        one.of_negatives - two.of_negatives,
-        *one[3:],
+        one.auc - two.auc, one.of_positives - two.of_positives, one.of_negatives - two.of_negatives, *one[3:]
     )
-    return difference_from(apart.auc, variance_of(apart), level)
+    return difference_from(apart.auc, variance_of(apart), level, apart.effective - 1)
 
 
 def auc_gap(y, score, one, other, patients=None, level=0.95):
@@ -67,31 +68,28 @@ def auc_gap(y, score, one, other, patients=None, level=0.95):
     by the covariance of the patients' parts.
     """
     first, second = influence(y, score, patients, one), influence(y, score, patients, other)
-    variance = variance_of(first) + variance_of(second) - 2 * _covariance(first, second)
-    return difference_from(first.auc - second.auc, variance, level)
+    sums = [part.of_positives + part.of_negatives for part in (first, second)]
+    variances = np.array([variance_of(first), variance_of(second)])
+    freedom = np.array([first.effective, second.effective]) - 1
+    if np.isnan(variances).any():
+        return difference_from(first.auc - second.auc, np.nan, level)
+    shared = variances.sum() ** 2 / np.sum(variances**2 / freedom) if variances.any() else freedom.min()
+    return difference_from(first.auc - second.auc, np.sum((sums[0] - sums[1]) ** 2), level, shared)
 
 
-def _covariance(first, second):
-    """Covariance of two AUCs that share patients: Obuchowski's variance with one AUC's parts on either side."""
-    with_positive, with_negative = np.maximum(2, np.minimum(first[4:], second[4:]))
-    positives = bessel(with_positive) * np.sum(first.of_positives * second.of_positives)
-    negatives = bessel(with_negative) * np.sum(first.of_negatives * second.of_negatives)
-    crossed = np.sum(first.of_positives * second.of_negatives + first.of_negatives * second.of_positives)
-    return positives + negatives + bessel(max(2, min(first.patients, second.patients))) * crossed
+def difference_from(difference, variance, level=0.95, freedom=np.inf):
+    """`Difference` from an estimate and its variance; equal estimates without variance are no evidence: p is 1.
 
-
-def difference_from(difference, variance, level=0.95):
-    """`Difference` from an estimate and its variance; equal estimates without variance are no evidence: p is 1."""
-    z_level = normal_quantile(level)
+    freedom : float, degrees of freedom of the variance, for Student's quantile; infinite for the normal one
+    """
+    quantile = student_quantile(level, freedom)
     if np.isnan(difference) or np.isnan(variance):
         return Difference(float(difference), *[np.nan] * 5)
     error = float(np.sqrt(max(variance, 0.0)))
     without_error = 0.0 if abs(difference) < 1e-12 else np.nan
     z = difference / error if error > 1e-12 else without_error
-    reach = z_level * error
-    return Difference(
-        float(difference), error, difference - reach, difference + reach, float(z), float(2 * norm.sf(abs(z)))
-    )
+    reach, p = quantile * error, 2 * stdtr(max(freedom, 0.1), -abs(z))
+    return Difference(float(difference), error, difference - reach, difference + reach, float(z), float(p))
 
 
 def compare_table(y, first, second, patients=None, minimum=MINIMUM, level=0.95):
@@ -107,14 +105,12 @@ def compare_table(y, first, second, patients=None, minimum=MINIMUM, level=0.95):
     DataFrame (index: finding): first, second (AUCs), difference, low, high, p, holm (p adjusted over the findings
     that were tested), note (why a row has no numbers)
     """
+    patients = matched_patients(y, patients)
     (labels, one), (_, two) = matched(y, first), matched(y, second)
-    if len(labels) < 2:
-        raise CourseError("There is a single film: films are judged against each other, so give more.")
     rows = []
     for k, finding in enumerate(FINDINGS):
         truth, score = checked(labels[:, k], one[:, k], finding)
-        rarer = min(truth.sum(), (~truth).sum())
-        row = {"note": f"too few: {rarer} of the rarer class"} if rarer < max(minimum, 1) else {"note": ""}
+        row = {"note": shortage(truth, patients, minimum)}
         if not row["note"]:
             found = auc_difference(truth, score, two[:, k], patients, level)
             second_auc = influence(truth, two[:, k]).auc

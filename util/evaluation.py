@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from util.errors import CourseError
 from util.findings import FINDINGS
+from util.matching import matched, matched_patients
 from util.resampling import bootstrap_aucs, percentile_interval
-from util.stats import checked, normal_quantile, patient_codes
-from util.stats import wilson_interval as wilson_interval
+from util.stats import checked, effective_number, normal_quantile, patient_codes, student_quantile
 
-# Below ten positives a 95 % interval by DeLong holds the truth far less often than 95 % of the time.
+# The fewest patients (films, where no patients are given) of either class for an AUC. The intervals hold the truth with
+# fewer, too (`python -m util.coverage`), but from five at an AUC of 0.75 they reach over half of the scale.
 MINIMUM = 10
 
 
@@ -48,8 +50,9 @@ def roc_curve(y, score):
 def _steps(y, score):
     """Distinct scores falling, and how many films and how many positives reach each."""
     order = np.argsort(score)[::-1]  # in any order within ties
-    ends = np.append(np.flatnonzero(np.diff(score[order])), len(y) - 1)  # tied films pass the threshold together
-    return score[order][ends], ends + 1, np.cumsum(y[order])[ends]
+    falling = score[order]  # compared, not subtracted: two infinite scores are a tie, their difference is NaN
+    ends = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(y) - 1)  # tied films pass the threshold together
+    return falling[ends], ends + 1, np.cumsum(y[order])[ends]
 
 
 def auc(y, score):
@@ -106,19 +109,18 @@ def placements(y, score):
 
 
 class Influence(NamedTuple):
-    """What each patient adds to an AUC: sums of placements less the AUC, over the number of films of the class."""
+    """What each patient adds to the error of an AUC, and which share of the films is his or hers."""
 
     auc: float
-    of_positives: np.ndarray  # (patients,)
-    of_negatives: np.ndarray  # (patients,)
-    patients: int  # patients with a film
-    with_positive: int  # and with a positive one
-    with_negative: int
+    of_positives: np.ndarray  # (patients,): sums of placements less the AUC, over the number of positives, corrected
+    of_negatives: np.ndarray
+    positives: np.ndarray  # (patients,): shares of the positive films, which add up to 1, or 0 without any
+    negatives: np.ndarray
 
     @property
-    def known(self):
-        """Whether there are two patients of each class, so that a variance can be told."""
-        return min(self.with_positive, self.with_negative) > 1
+    def effective(self):
+        """Patients of equal weight that are worth as much as these, in the class where they are fewer; 0 of none."""
+        return min(effective_number(self.positives), effective_number(self.negatives))
 
 
 def influence(y, score, patients=None, among=None):
@@ -130,37 +132,29 @@ def influence(y, score, patients=None, among=None):
     among : bool array (n,), the films to take, or None for all; the parts are those of all patients either way, so
         that two AUCs can be compared patient by patient
 
-    The AUC's error is, but for terms of higher order, the sum of independent parts, one of each patient. From them
-    follow the variance of an AUC, and the covariance of two that share films or patients.
+    The AUC's error is, but for terms of higher order, the sum of independent parts, one of each patient. The sum of
+    their squares is its variance, and the sum of products that of two AUCs that share films or patients.
     """
     y, score = checked(y, score)
     who, everyone = patient_codes(patients, len(y))
     if among is not None:
         y, score, who = y[among], score[among], who[among]
     if not y.any() or y.all():
-        return Influence(np.nan, np.zeros(everyone), np.zeros(everyone), 0, 0, 0)
+        return Influence(np.nan, *np.zeros((4, everyone)))
     below, above = placements(y, score)
     area = float(below.mean())
-    a = np.bincount(who[y], below - area, everyone) / len(below)
-    b = np.bincount(who[~y], above - area, everyone) / len(above)
-    present = len(y), len(below), len(above)  # films are their own patients
-    if patients is not None:
-        present = (int(np.count_nonzero(np.bincount(codes))) for codes in (who, who[y], who[~y]))
-    return Influence(area, a, b, *present)
+    parts, shares = [], []
+    for mine, placed in ((who[y], below), (who[~y], above)):
+        share = np.bincount(mine, minlength=everyone) / len(placed)
+        part = np.bincount(mine, placed - area, everyone) / len(placed)
+        parts.append(np.divide(part, np.sqrt(1 - share), out=part, where=share < 1))
+        shares.append(share)
+    return Influence(area, *parts, *shares)
 
 
 def variance_of(parts):
-    """Obuchowski's variance from an `Influence`; NaN with fewer than two patients with a film of each class."""
-    if not parts.known:
-        return np.nan
-    a, b = parts.of_positives, parts.of_negatives
-    positives, negatives = bessel(parts.with_positive) * np.sum(a * a), bessel(parts.with_negative) * np.sum(b * b)
-    return float(positives + negatives + 2 * bessel(parts.patients) * np.sum(a * b))
-
-
-def bessel(count):
-    """Bessel's correction of a variance from `count` parts, at least 2."""
-    return count / (count - 1)
+    """Variance from an `Influence`; NaN with fewer than two patients with a film of each class."""
+    return float(np.sum((parts.of_positives + parts.of_negatives) ** 2)) if parts.effective > 1 + 1e-9 else np.nan
 
 
 def auc_variance(y, score, patients=None):
@@ -176,8 +170,11 @@ def auc_variance(y, score, patients=None):
     -------
     float, or NaN with fewer than two positives or negatives (with `patients`: patients who have one)
 
-    DeLong et al. 1988 (doi 10.2307/2531595); Obuchowski 1997 (doi 10.2307/2533958), which is DeLong's when
-    every patient has one film.
+    DeLong et al. 1988 (doi 10.2307/2531595) where every patient has one film. By patient the placements of a patient
+    are added up first, as by Obuchowski 1997 (doi 10.2307/2533958). Her factor I / (I - 1) corrects for the mean being
+    taken from the same I patients, each with equally many films; here each patient's sum is divided by the root of 1 -
+    his or her share of the films, which is the same for equal shares, and right for a patient who has half of all
+    films and draws the AUC after him (CR2: Bell and McCaffrey 2002, Survey Methodology 28:169-181).
     """
     return variance_of(influence(y, score, patients))
 
@@ -195,28 +192,48 @@ def auc_interval(y, score, level=0.95, patients=None, scale="logit"):
 
     Returns
     -------
-    (low, high), floats in [0, 1]; NaN where the variance is unknown, and where the AUC is 0 or 1, since a
-    variance of 0 from a finite sample is no certainty
-
-    The logit keeps the interval within (0, 1) and covers better than the plain one when the AUC is high or
-    positives are few (Qin and Hotilovac 2008, doi 10.1177/0962280207087173; a test here measures it).
+    (low, high), floats in [0, 1] with the AUC between them; NaN where the variance is unknown, and, plain, where the
+    AUC is 0 or 1, since a variance of 0 from a finite sample is no certainty
     """
     if scale not in ("logit", "plain"):
         raise CourseError(f"There is no scale {scale!r}: use 'logit' or 'plain'.")
-    parts = influence(y, score, patients)
-    return interval_around(parts.auc, variance_of(parts), level, scale)
+    return interval_of(influence(y, score, patients), level, scale)
 
 
-def interval_around(area, variance, level=0.95, scale="logit"):
-    """Interval (low, high) of an AUC whose variance is known; see `auc_interval`."""
+def interval_of(parts, level=0.95, scale="logit"):
+    """Interval (low, high) of the AUC of an `Influence`; see `auc_interval`."""
+    return interval_around(parts.auc, variance_of(parts), level, scale, parts.effective)
+
+
+def interval_around(area, variance, level=0.95, scale="logit", effective=np.inf, middle=0.5):
+    """Interval (low, high) of an AUC whose variance is known.
+
+    Parameters
+    ----------
+    area, variance, level, scale : as the AUC, `auc_variance` and the arguments of `auc_interval`
+    effective : float, `Influence.effective`: of how many patients of equal weight the variance is known; infinite for
+        the interval of large samples, logit(AUC) +- z standard errors
+    middle : float in (0, 1), what chance would reach; one half for an AUC
+
+    The logit keeps the interval within (0, 1) and covers better than the plain one when the AUC is high or positives
+    are few (Qin and Hotilovac 2008, doi 10.1177/0962280207087173). Two things more where patients are few, each of which
+    vanishes where they are many. One patient is added who ranks in the middle, as Agresti and Coull 1998 (doi
+    10.1080/00031305.1998.10480550) add to a share: few positives that all rank high would else look the same as each
+    other and too sure. And the quantile is Student's, since the standard error is known from few patients, too;
+    patients with different numbers of films count as Kish's effective number. `python -m util.coverage` measures it.
+    """
     z = normal_quantile(level)
-    if not 0 < area < 1 or np.isnan(variance):
+    if np.isnan(area) or np.isnan(variance) or (area in (0, 1) and (scale == "plain" or np.isinf(effective))):
         return np.nan, np.nan
-    error = np.sqrt(max(variance, 0.0))
     if scale == "plain":
-        return float(max(area - z * error, 0)), float(min(area + z * error, 1))
-    centre, reach = np.log(area / (1 - area)), z * error / (area * (1 - area))
-    return float(1 / (1 + np.exp(reach - centre))), float(1 / (1 + np.exp(-reach - centre)))
+        reach = z * np.sqrt(variance)
+        return float(max(area - reach, 0)), float(min(area + reach, 1))
+    centre, quantile = area, z
+    if not np.isinf(effective):
+        centre, quantile = (effective * area + middle) / (effective + 1), student_quantile(level, effective)
+        variance = ((effective - 1) * variance + (area - middle) ** 2 / (effective + 1)) / (effective + 1)
+    reach = quantile * np.sqrt(variance) / (centre * (1 - centre))
+    return float(min(expit(logit(centre) - reach), area)), float(max(expit(logit(centre) + reach), area))
 
 
 def hanley_mcneil_variance(area, positives, negatives):
@@ -241,16 +258,31 @@ def hanley_mcneil_variance(area, positives, negatives):
     return spread / (positives * negatives)
 
 
+def shortage(y, patients=None, minimum=MINIMUM):
+    """Why no AUC is given of labels: a note such as 'too few: 3 positive patients', or '' where there are enough.
+
+    y : bool array (n,); patients : array (n,), or None to count films; minimum : int, the fewest of either class
+    """
+    who, _ = patient_codes(patients, len(y))
+    counts = {"positive": len(np.unique(who[y])), "negative": len(np.unique(who[~y]))}
+    rarer = min(counts, key=counts.get)
+    if counts[rarer] == 0:
+        return f"undefined: no {rarer} film"
+    if counts[rarer] >= minimum:
+        return ""
+    many = "s" * (counts[rarer] > 1)
+    return f"too few: {counts[rarer]} {rarer}{many if patients is None else f' patient{many}'}"
+
+
 def auc_table(y, score, patients=None, minimum=MINIMUM, level=0.95, by_patient=False, rounds=1000, seed=0):
     """AUC, intervals and average precision of all 14 findings, one row each, whatever the data hold.
 
     Parameters
     ----------
     y : DataFrame with the 14 findings as 0/1, or array (n, 14) in the order of FINDINGS
-    score : the same, of scores. Where `y` has a column Image, films are found in `score`'s index by name; else the
-        rows of both must be of the same films in the same order
+    score : the same, of scores; `util.matching.matched` says how the rows of both find each other
     patients : array (n,), the patient of each film, or None to treat the films as independent
-    minimum : int, fewest positives and fewest negatives for an AUC to be given
+    minimum : int, fewest patients (films where `patients` is None) of either class for an AUC to be given
     level : float in (0, 1), of the intervals
     by_patient : bool, short for ``patients=y["PatientId"]``
     rounds, seed : of the patient bootstrap; 0 rounds leave it out
@@ -258,49 +290,49 @@ def auc_table(y, score, patients=None, minimum=MINIMUM, level=0.95, by_patient=F
     Returns
     -------
     DataFrame (index: finding, in the order of FINDINGS): films, positives, auc, low, high (DeLong), average_precision
-    and its baseline, the prevalence, and note. With patients, low and high are by patient (Obuchowski), and
-    delong_low, delong_high, bootstrap_low, bootstrap_high stand beside them. A finding that cannot be judged keeps
-    its row, with NaN and a note that says why.
+    and its baseline, the prevalence, and note. With patients there is positive_patients, how many have a positive film,
+    low and high are by patient (Obuchowski), and delong_low, delong_high, bootstrap_low, bootstrap_high stand beside
+    them, to be compared with. A finding that cannot be judged keeps its row, with NaN and a note that says why.
 
     Raises
     ------
-    CourseError : a film or a finding has no score, a film stands twice, a score is NaN, a label is not 0/1, there is
-        a single film, or the patients are not one for each film.
+    CourseError : the tables do not match, a score is NaN, a label is not 0/1, there is a single film, or the patients
+        are not one for each film.
     """
-    patients = y["PatientId"] if by_patient else patients
+    patients = matched_patients(y, patients, by_patient)
     labels, scores = matched(y, score)
     who = None if patients is None else patient_codes(patients, len(labels))[0]
+    columns = [checked(labels[:, k], scores[:, k], finding) for k, finding in enumerate(FINDINGS)]
     table = pd.DataFrame(
-        [_row(labels[:, k], scores[:, k], finding, minimum, level, who) for k, finding in enumerate(FINDINGS)],
-        index=pd.Index(FINDINGS, name="finding"),
+        [_row(*column, minimum, level, who) for column in columns], index=pd.Index(FINDINGS, name="finding")
     )
     if who is not None and rounds:
         judged = table["auc"].notna().to_numpy()
         draws = bootstrap_aucs(labels[:, judged], scores[:, judged], who, rounds, seed)
-        limits = pd.DataFrame(percentile_interval(draws, level), table.index[judged]).reindex(table.index)
+        effective = [influence(*column, who).effective for column in np.array(columns, dtype=object)[judged]]
+        limits = percentile_interval(draws, level, effective)
+        limits = pd.DataFrame(limits, table.index[judged]).reindex(table.index)
         table["bootstrap_low"], table["bootstrap_high"] = limits[0], limits[1]
     last = ["average_precision", "baseline", "note"]
     return table[[*table.columns.drop(last), *last]]
 
 
-def _row(y, score, finding, minimum, level, who):
-    y, score = checked(y, score, finding)
-    counts = {"positive": int(y.sum()), "negative": int((~y).sum())}
-    rarer = min(counts, key=counts.get)
+def _row(y, score, minimum, level, who):
+    row = {"films": len(y), "positives": int(y.sum())}
+    if who is not None:
+        row["positive_patients"] = len(np.unique(who[y]))
     ends = ["low", "high"] if who is None else ["low", "high", "delong_low", "delong_high"]
-    row = {"films": len(y), "positives": counts["positive"], "auc": np.nan, **dict.fromkeys(ends, np.nan)}
-    row |= {"average_precision": np.nan, "baseline": counts["positive"] / len(y), "note": ""}
-    if counts[rarer] == 0:
-        return row | {"note": f"undefined: no {rarer} film"}
-    if counts[rarer] < minimum:
-        return row | {"note": f"too few: {counts[rarer]} {rarer}{'s' * (counts[rarer] > 1)}"}
+    row |= dict.fromkeys(["auc", *ends, "average_precision"], np.nan)
+    row |= {"baseline": row["positives"] / len(y), "note": shortage(y, who, minimum)}
+    if row["note"]:
+        return row
     parts = influence(y, score, who)
     row |= {"auc": parts.auc, "average_precision": average_precision(y, score)}
-    row["low"], row["high"] = interval_around(parts.auc, variance_of(parts), level)
+    row["low"], row["high"] = interval_of(parts, level)
     if who is not None:
         row["delong_low"], row["delong_high"] = auc_interval(y, score, level)
     if np.isnan(row["low"]):
-        row["note"] = "no interval: the AUC is 0 or 1" if row["auc"] in (0, 1) else "no interval: one film or patient"
+        row["note"] = "no interval: one film or patient"
     return row
 
 
@@ -313,51 +345,16 @@ def auc_averages(y, score, patients=None, minimum=MINIMUM, level=0.95):
     all films and findings in one list, as if one threshold served all findings. Intervals are by patient, or by film
     where `patients` is None: a film's 14 answers hang together.
     """
+    patients = matched_patients(y, patients)
     labels, scores = matched(y, score)
-    films = len(labels)
-    who, everyone = patient_codes(patients, films)
-    rarer = np.minimum(labels.sum(axis=0), films - labels.sum(axis=0))
-    judged = np.flatnonzero(rarer >= max(minimum, 1))
-    parts = [influence(*checked(labels[:, k], scores[:, k], FINDINGS[k]), who) for k in judged]
-    rows = {}
-    macro = np.mean([part.auc for part in parts]) if parts else np.nan
-    share = sum(part.of_positives + part.of_negatives for part in parts) / max(len(parts), 1)
-    spread = bessel(everyone) * np.sum(share**2) if parts and everyone > 1 else np.nan
-    what = f"mean of {len(judged)} findings' AUCs, each counting the same however few its films"
-    rows["macro"] = (macro, *interval_around(macro, spread, level), what)
-    pooled = influence(*checked(labels.ravel(), scores.ravel()), np.repeat(who, labels.shape[1]))
+    who, _ = patient_codes(patients, len(labels))
+    columns = [checked(labels[:, k], scores[:, k], finding) for k, finding in enumerate(FINDINGS)]
+    parts = [influence(*column, who) for column in columns if not shortage(column[0], patients, minimum)]
+    macro = Influence(*(np.mean(part, axis=0) for part in zip(*parts, strict=True))) if parts else None
+    what = f"mean of {len(parts)} findings' AUCs, each counting the same however few its films"
+    ends = interval_of(macro, level) if parts else (np.nan, np.nan)
+    rows = {"macro": (macro.auc if parts else np.nan, *ends, what)}
+    pooled = influence(labels.ravel(), scores.ravel(), np.repeat(who, labels.shape[1]))
     what = f"one list of all {labels.size:,} films times findings: frequent findings and common thresholds count most"
-    rows["micro"] = (pooled.auc, *interval_around(pooled.auc, variance_of(pooled), level), what)
+    rows["micro"] = (pooled.auc, *interval_of(pooled, level), what)
     return pd.DataFrame.from_dict(rows, orient="index", columns=["auc", "low", "high", "what"])
-
-
-def matched(y, score):
-    """Labels and scores of the 14 findings as arrays (n, 14), film by film; see `auc_table` for what is matched."""
-    y, score = (table if isinstance(table, pd.DataFrame) else _framed(table) for table in (y, score))
-    absent = [finding for finding in FINDINGS if finding not in score.columns or finding not in y.columns]
-    if absent:
-        raise CourseError(f"No labels or no scores for {', '.join(absent)}: all 14 findings must be there.")
-    if "Image" in y:
-        score = _by_name(y["Image"], score)
-    elif len(y) != len(score) or not (isinstance(y.index, pd.RangeIndex) or y.index.equals(score.index)):
-        raise CourseError(f"{len(y)} rows of labels, {len(score)} of scores: both must be of the same films in order.")
-    return y[list(FINDINGS)].to_numpy(), score[list(FINDINGS)].to_numpy(dtype=float)
-
-
-def _framed(array):
-    array = np.asarray(array)
-    if array.ndim != 2 or array.shape[1] != len(FINDINGS):
-        raise CourseError(f"A table has shape {array.shape}: give films (rows) by the 14 findings (columns).")
-    return pd.DataFrame(array, columns=list(FINDINGS))
-
-
-def _by_name(images, score):
-    """Rows of `score` in the order of the films: a row taken by position could be another film's."""
-    for names, what in ((images, "of labels"), (score.index, "of scores")):
-        if names.duplicated().any():
-            raise CourseError(f"The film {names[names.duplicated()].tolist()[0]} has more than one row {what}.")
-    unscored = images[~images.isin(score.index)]
-    if len(unscored):
-        count = f"{len(unscored)} of {len(images)} films, {unscored.iloc[0]} for one,"
-        raise CourseError(f"{count} have no score: take scores of the same split.")
-    return score.loc[images]

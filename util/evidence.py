@@ -52,9 +52,10 @@ def auc_tables(table, scores):
         for part, mask in parts.items():
             mask = np.asarray(mask)
             found = auc_table(table[mask], _framed(table[mask], logits[mask]), by_patient=True, rounds=0)
-            found = found[["films", "positives", "auc", "low", "high"]].round(4).reset_index()
+            found = found[["films", "positives", "positive_patients", "auc", "low", "high"]].round(4).reset_index()
             rows.append(found.assign(model=model, part=part))
-    return pd.concat(rows)[["model", "part", "finding", "films", "positives", "auc", "low", "high"]]
+    columns = ["model", "part", "finding", "films", "positives", "positive_patients", "auc", "low", "high"]
+    return pd.concat(rows)[columns]
 
 
 def _framed(table, logits):

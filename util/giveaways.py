@@ -59,8 +59,9 @@ def judge(y, score, patients, level):
     area = auc(y, score)
     low, high = auc_interval(y, score, level, patients)
     people = [patients[y == label].nunique() for label in (0, 1)]
+    alike = area in (0, 1) or np.isnan(low)  # every film in order, or too few patients for an interval
     sure = (area <= BAND or area >= 1 - BAND) and min(people) > 1
-    far = sure if np.isnan(low) else low > 0.5 + BAND or high < 0.5 - BAND
+    far = sure if alike else low > 0.5 + BAND or high < 0.5 - BAND
     return {"auc": area, "low": low, "high": high, "strong": bool(far)}
 
 

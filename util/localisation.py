@@ -11,8 +11,7 @@ from util.errors import CourseError
 from util.gradcam import upsample
 from util.images import film_shape
 from util.phantom.masks import decode
-from util.resampling import draw_patients, percentile_interval
-from util.stats import normal_quantile, patient_codes
+from util.stats import clustered_mean, share_interval, student_quantile
 from util.tables import read_table
 
 OVERLAPS = (0.1, 0.3, 0.5)  # IoU from which a region counts, as in ChestX-ray8
@@ -215,43 +214,8 @@ def _on(point, mask):
     return bool(mask[row, column])
 
 
-def share_interval(values, patients=None, level=0.95):
-    """Mean of numbers between 0 and 1, such as hits, with an interval that counts patients, not films.
-
-    Wilson's interval of as many independent films as have the variance that the patients show: n / (variance of the
-    mean, clustered by patient, over that of n independent hits). Where all values are 0 or all are 1, each patient
-    counts as one film.
-
-    Parameters
-    ----------
-    values : array (n,) in [0, 1]
-    patients : array (n,), the patient of each value, or None where each is another's
-    level : float in (0, 1)
-
-    Returns
-    -------
-    (mean, low, high) : floats; all NaN without values, and no interval (NaN) of a single patient
-    """
-    values, z = np.asarray(values, float), normal_quantile(level)
-    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
-        raise CourseError("Hits and shares must be numbers between 0 and 1, one for each map.")
-    if not len(values):
-        return np.nan, np.nan, np.nan
-    who, everyone = patient_codes(patients, len(values))
-    mean = float(values.mean())
-    if everyone < 2:
-        return mean, np.nan, np.nan
-    sums = np.bincount(who, values - mean)
-    variance = everyone / (everyone - 1) * np.square(sums).sum() / len(values) ** 2
-    spread = mean * (1 - mean)
-    n = spread / variance if variance > 1e-12 and spread > 0 else everyone
-    centre, reach = mean + z**2 / (2 * n), z * np.sqrt(spread / n + z**2 / (4 * n**2))
-    low, high = (centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n)
-    return mean, (0.0 if mean == 0 else float(low)), (1.0 if mean == 1 else float(high))
-
-
-def difference_interval(values, others, patients=None, level=0.95, rounds=2000, seed=0):
-    """Mean difference of two players on the same films, with a bootstrap interval of patients.
+def difference_interval(values, others, patients=None, level=0.95):
+    """Mean difference of two players on the same films, with an interval by patient.
 
     Parameters
     ----------
@@ -259,14 +223,12 @@ def difference_interval(values, others, patients=None, level=0.95, rounds=2000, 
 
     Returns
     -------
-    (difference, low, high) : floats
+    (difference, low, high) : floats; no interval (NaN) of a single patient. Student's, with as many degrees of freedom
+    as there are patients of equal weight, less one: percentiles of a bootstrap of eight films are too narrow.
     """
-    difference = np.asarray(values, float) - np.asarray(others, float)
-    who, everyone = patient_codes(patients, len(difference))
-    weights = draw_patients(everyone, rounds, np.random.default_rng(seed))
-    sums, counts = np.bincount(who, difference) @ weights, np.bincount(who).astype(float) @ weights
-    low, high = percentile_interval((sums / counts)[:, None], level)[0]
-    return float(difference.mean()), float(low), float(high)
+    mean, variance, effective = clustered_mean(np.asarray(values, float) - np.asarray(others, float), patients)
+    reach = student_quantile(level, effective - 1) * np.sqrt(variance)
+    return mean, float(mean - reach), float(mean + reach)
 
 
 def localisation_table(judged, measure, level=0.95):

@@ -4,6 +4,7 @@
 positive when its score reaches the threshold. Choose a threshold on other films than those that judge it.
 """
 
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -88,8 +89,8 @@ class Confusion(NamedTuple):
 def confusion(y, score, threshold):
     """Count the films at one threshold: `Confusion`. Raises CourseError as `checked`, and for a NaN threshold."""
     y, score = checked(y, score)
-    if np.isnan(threshold):
-        raise CourseError("The threshold is NaN: choose it on films with at least one positive.")
+    if not isinstance(threshold, Real) or np.isnan(threshold):
+        raise CourseError(f"{threshold!r} is no threshold: choose one number on films with at least one positive.")
     called = score >= threshold
     return Confusion(*(int(np.sum(cell)) for cell in (y & called, ~y & called, y & ~called, ~y & ~called)))
 

@@ -7,9 +7,10 @@ with the weights of the patients.
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.stats import norm
 
 from util.errors import CourseError
-from util.stats import checked, patient_codes
+from util.stats import checked, normal_quantile, patient_codes, student_quantile
 
 BATCH = 128  # rounds at a time: their weights stay in the processor's cache
 
@@ -61,11 +62,22 @@ def draw_patients(everyone, rounds, rng):
     return np.ascontiguousarray(counts.reshape(rounds, everyone).T, dtype=float)
 
 
-def percentile_interval(draws, level=0.95):
-    """Percentiles (k, 2) of bootstrap draws (rounds, k), rounds without a value left out; NaN where all are."""
-    ends = [50 - 50 * level, 50 + 50 * level]
-    limits = [np.percentile(d[~np.isnan(d)], ends) if (~np.isnan(d)).any() else [np.nan] * 2 for d in draws.T]
-    return np.reshape(limits, (-1, 2))
+def percentile_interval(draws, level=0.95, effective=None):
+    """Percentiles (k, 2) of bootstrap draws (rounds, k), rounds without a value left out; NaN where all are.
+
+    level : float in (0, 1)
+    effective : array (k,), of how many patients of equal weight each column is (`util.stats.effective_number`), or None
+        for many. Few patients drawn with replacement scatter less than new ones would, and the percentiles lie too
+        close together; with `effective` they are those of the level that makes up for it in a mean (Hesterberg 2015,
+        doi 10.1080/00031305.2015.1089789, 'expanded percentiles').
+    """
+    rows = []
+    for column, size in zip(draws.T, [np.inf] * draws.shape[1] if effective is None else effective, strict=True):
+        known, reach = column[~np.isnan(column)], normal_quantile(level)
+        if np.isfinite(size):
+            reach = student_quantile(level, size - 1) * np.sqrt(size / max(size - 1, 0.1))
+        rows.append(np.quantile(known, norm.cdf([-reach, reach])) if len(known) else [np.nan] * 2)
+    return np.reshape(rows, (-1, 2))
 
 
 def _ladder(y, score, who, everyone):

@@ -34,10 +34,10 @@ def results(cohort):
         tables["truth"] = auc_table(truth, scores, by_patient=True, rounds=0)
     kind = "simulated" if cohort.simulated else "real"
     heads = " | ".join(f"AUC, {name}" for name in tables)
-    lines = [f"| {len(test)} {kind} films | positives | {heads} |", "|---|---|" + "---|" * len(tables)]
+    lines = [f"| {len(test)} {kind} films | positives (patients) | {heads} |", "|---|---|" + "---|" * len(tables)]
     for finding in FINDINGS:
         cells = " | ".join(_cell(table.loc[finding]) for table in tables.values())
-        lines.append(f"| {finding} | {tables['mined labels'].loc[finding, 'positives']} | {cells} |")
+        lines.append(f"| {finding} | {_positives(tables['mined labels'].loc[finding])} | {cells} |")
     means = " | ".join(f"{table['auc'].mean():.3f} ({table['auc'].count()} findings)" for table in tables.values())
     return "\n".join([*lines, f"| **mean** | | {means} |"])
 
@@ -48,14 +48,20 @@ def finetuned_results():
     table = table[table["part"] == "all"].set_index(["model", "finding"])
     films = table["films"].iloc[0]
     lines = [
-        f"| {films:,} real films | positives | AUC, phantom | AUC, nih-finetuned, patients held out |",
+        f"| {films:,} real films | positives{' (patients)' * ('positive_patients' in table)} | AUC, phantom | AUC, nih-finetuned, patients held out |",
         "|---|---|---|---|",
     ]
     for finding in FINDINGS:
         before, after = (table.loc[(model, finding)] for model in ("phantom", "nih-finetuned"))
-        lines.append(f"| {finding} | {before['positives']:.0f} | {_cell(before)} | {_cell(after)} |")
+        lines.append(f"| {finding} | {_positives(before)} | {_cell(before)} | {_cell(after)} |")
     means = [f"{table.loc[model, 'auc'].mean():.3f} (14 findings)" for model in ("phantom", "nih-finetuned")]
     return "\n".join([*lines, f"| **mean** | | {means[0]} | {means[1]} |"])
+
+
+def _positives(row):
+    """Positive films, and in brackets how many patients they are of, where the table says so."""
+    patients = f" ({row['positive_patients']:.0f})" if "positive_patients" in row else ""
+    return f"{row['positives']:.0f}{patients}"
 
 
 def _cell(row):

@@ -5,9 +5,13 @@ where films are taken for independent.
 """
 
 import numpy as np
-from scipy.stats import norm
+import pandas as pd
+from scipy.special import ndtri, stdtrit
 
 from util.errors import CourseError
+
+MISSING = ("", "nan", "NaN", "None", "NaT", "<NA>")  # what becomes of a missing name when it is made text
+NO_PATIENT = "Some films have no patient (NaN): give each film the number of its patient."
 
 
 def checked(y, score, finding=""):
@@ -19,20 +23,49 @@ def checked(y, score, finding=""):
     finding : str, named in the message
     """
     place = f" of {finding}" if finding else ""
-    y, score = np.asarray(y), np.asarray(score, dtype=float)
+    _refuse_another_order(y, score, place)
+    y, score = _labels(y, place), as_numbers(score, f"scores{place}")
     if y.ndim != 1 or y.shape != score.shape:
         raise CourseError(f"Labels{place} have shape {y.shape}, scores {score.shape}: both must be (n,), film by film.")
     if not len(y):
         raise CourseError(f"There are no films{place}: give labels and scores.")
     if len(y) == 1:
         raise CourseError(f"There is a single film{place}: films are judged against each other, so give more.")
-    if y.dtype != bool and not ((y == 0) | (y == 1)).all():
+    if np.isnan(score).any():
+        raise CourseError(f"{np.isnan(score).sum()} of {len(score)} scores{place} are NaN: find out why, drop no film.")
+    return y, score
+
+
+def _refuse_another_order(y, score, place):
+    """Two pandas columns whose rows have the same names in another order are not paired film by film."""
+    both = isinstance(y, pd.Series) and isinstance(score, pd.Series) and len(y) == len(score)
+    if both and not y.index.equals(score.index) and y.index.isin(score.index).all():
+        raise CourseError(f"Labels{place} and scores name the same rows in another order: bring them into one order.")
+
+
+def _labels(y, place):
+    """Labels as bool, whatever numpy or pandas makes of them."""
+    y = np.asarray(y)
+    if y.dtype.kind in "OUS" and not pd.isna(y).any():
+        y = as_numbers(y, f"labels{place}")
+    if y.dtype.kind not in "biuf" or not ((y == 0) | (y == 1)).all():
         raise CourseError(
             f"Labels{place} must be 0 or 1, and some are not: 1 says the finding is there, 0 that it is not."
         )
-    if np.isnan(score).any():
-        raise CourseError(f"{np.isnan(score).sum()} of {len(score)} scores{place} are NaN: find out why, drop no film.")
-    return y.astype(bool), score
+    return y.astype(bool)
+
+
+def as_numbers(values, what):
+    """Values as floats, missing ones as NaN; CourseError names what is no number."""
+    values = np.asarray(values)
+    if values.dtype == object:
+        values = np.where(pd.isna(values), np.nan, values)
+    if values.dtype.kind in "biufOUS":
+        try:
+            return values.astype(float)
+        except (TypeError, ValueError):
+            pass
+    raise CourseError(f"The {what} must be numbers, and some are not: {values.ravel()[0]!r} is the first.")
 
 
 def checked_probabilities(y, p):
@@ -50,20 +83,53 @@ def patient_codes(patients, films):
     """Patients as integers (films,) from 0, and how many they are; each film its own patient where None is given."""
     if patients is None:
         return np.arange(films), films
-    patients = np.asarray(patients)
-    if patients.shape != (films,):
-        raise CourseError(f"There are {films} films and {len(patients)} patients' numbers: give one for each film.")
-    if patients.dtype.kind == "f" and np.isnan(patients).any():
-        raise CourseError("Some films have no patient (NaN): give each film the number of its patient.")
-    known, who = np.unique(patients, return_inverse=True)
+    codes = np.asarray(patients)
+    if codes.shape != (films,):
+        raise CourseError(f"There are {films} films and {codes.size} patients' numbers: give one for each film.")
+    if codes.dtype.kind not in "biuf":
+        codes = _named_patients(np.asarray(patients, dtype=object))
+    elif np.isnan(codes).any():
+        raise CourseError(NO_PATIENT)
+    known, who = np.unique(codes, return_inverse=True)
     return who, len(known)
+
+
+def _named_patients(names):
+    """Names of patients as text; numbers beside text would make two patients of 7 and '7'."""
+    text = names.astype(str)
+    if (pd.isna(names) | np.isin(text, MISSING)).any():
+        raise CourseError(NO_PATIENT)
+    if len({isinstance(name, str) for name in names}) > 1:
+        raise CourseError("Some patients are numbers and some are text: give all as one kind, else 7 and '7' are two.")
+    return text
+
+
+def effective_number(shares):
+    """How many patients of equal weight weigh like these: (sum of shares)^2 / sum of squares; 0 of none.
+
+    shares : array (patients,) of films or shares of films, at least 0
+
+    Kish 1965, 'Survey sampling': 24 films of one patient and 26 of fourteen others are worth about four patients.
+    """
+    shares = np.asarray(shares, dtype=float)
+    return float(shares.sum() ** 2 / np.sum(shares**2)) if shares.any() else 0.0
 
 
 def normal_quantile(level):
     """How many standard errors a two-sided interval of this level reaches: 1.96 for 0.95."""
     if not 0 < level < 1:
         raise CourseError(f"The level is {level}: give a share between 0 and 1, such as 0.95.")
-    return float(norm.ppf((1 + level) / 2))
+    return float(ndtri((1 + level) / 2))
+
+
+def student_quantile(level, freedom):
+    """As `normal_quantile`, where the standard error itself comes from few patients: 2.78 for 0.95 and 4 degrees.
+
+    freedom : float, degrees of freedom of the standard error; infinite for the normal quantile. Below 0.1, where the
+        quantile is a million millions, it stays.
+    """
+    normal = normal_quantile(level)
+    return normal if np.isinf(freedom) else float(stdtrit(max(freedom, 0.1), (1 + level) / 2))
 
 
 def checked_shares(**given):
@@ -89,6 +155,60 @@ def wilson_interval(hits, of, level=0.95):
     reach = z * np.sqrt(share * (1 - share) / of + z**2 / (4 * of**2))
     low, high = (centre - reach) / (1 + z**2 / of), (centre + reach) / (1 + z**2 / of)
     return (0.0 if hits == 0 else float(low)), (1.0 if hits == of else float(high))
+
+
+def share_interval(values, patients=None, level=0.95):
+    """Mean of numbers between 0 and 1, such as hits, with an interval that counts patients, not films.
+
+    Wilson's interval of as many independent films as have the variance that the patients show: n / (variance of the
+    mean, clustered by patient, over that of n independent hits), with Student's quantile, since that variance is
+    itself known from few patients. Where all values are 0 or all are 1 no variance is seen, so each patient of equal
+    weight counts as one film, with the normal quantile.
+
+    Parameters
+    ----------
+    values : array (n,) in [0, 1]
+    patients : array (n,), the patient of each value, or None where each is another's
+    level : float in (0, 1)
+
+    Returns
+    -------
+    (mean, low, high) : floats; all NaN without values, and no interval (NaN) of a single patient
+    """
+    values = np.asarray(values, float)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise CourseError("Hits and shares must be numbers between 0 and 1, one for each map.")
+    if not len(values):
+        return np.nan, np.nan, np.nan
+    mean, variance, effective = clustered_mean(values, patients)
+    return mean, *share_around(mean, variance, effective, level)
+
+
+def share_around(share, variance, effective, level=0.95):
+    """Interval (low, high) of a share of known variance; see `share_interval`, and `effective_number`."""
+    if effective <= 1 + 1e-9:
+        return np.nan, np.nan
+    spread, n, q = share * (1 - share), effective, normal_quantile(level)
+    if variance > 1e-12 and spread > 0:
+        n, q = spread / variance, student_quantile(level, effective - 1)
+    centre, reach = share + q**2 / (2 * n), q * np.sqrt(spread / n + q**2 / (4 * n**2))
+    low, high = (centre - reach) / (1 + q**2 / n), (centre + reach) / (1 + q**2 / n)
+    return (0.0 if share == 0 else float(low)), (1.0 if share == 1 else float(high))
+
+
+def clustered_mean(values, patients=None):
+    """Mean of values (n,), its variance by patient, and how many patients of equal weight these are worth.
+
+    The variance adds up the squares of each patient's sum of distances from the mean, over 1 - the patient's share of
+    the films: who has many films draws the mean towards himself and looks closer to it than he is (CR2; Bell and
+    McCaffrey 2002). With equally many films of each it is Bessel's correction. NaN of a single patient.
+    """
+    who, everyone = patient_codes(patients, len(values))
+    mean, share = float(values.mean()), np.bincount(who) / len(values)
+    if everyone < 2:
+        return mean, np.nan, 1.0
+    sums = np.bincount(who, values - mean) / len(values)
+    return mean, float(np.sum(sums**2 / (1 - share))), effective_number(share)
 
 
 def holm(p):

@@ -12,6 +12,7 @@ from scipy.special import logit
 
 from util import nih, published
 from util.errors import CourseError
+from util.evaluation import MINIMUM, shortage
 from util.findings import FINDINGS
 from util.scores import cohort_scores, origin
 
@@ -58,13 +59,37 @@ def load_study(cohort):
     ------
     CourseError : the predictions are damaged, or scores cannot be had (`util.scores.cohort_scores`).
     """
-    path = None if cohort.simulated or cohort.root is None else published.find_predictions(cohort.root)
+    path = _predictions(cohort)
     if path is not None:
         return _published_study(path, cohort.root)
     test, scores = cohort.split("test"), cohort_scores(cohort, "test")
     tuning, tuning_scores = cohort.split("valid"), cohort_scores(cohort, "valid")
     train = cohort.split("train")
     return Study(test, scores, tuning, tuning_scores, test, scores, train, True, None, origin(cohort))
+
+
+def _predictions(cohort):
+    """Path of the published predictions in the folder of a cohort, or None."""
+    return None if cohort.simulated or cohort.root is None else published.find_predictions(cohort.root)
+
+
+def shortfall(cohort):
+    """Why the films of a cohort do not suffice for notebook 4, in one sentence that says what would; '' where they do.
+
+    They do where a finding can be judged on test films and a threshold be chosen on tuning films: see `load_study`.
+    """
+    if cohort.simulated or _predictions(cohort) is not None:
+        return ""
+    train, tuning, test = (cohort.split(split) for split in ("train", "valid", "test"))
+    example = tuning[list(FINDINGS)].sum().idxmax()  # on which thresholds are chosen
+    both = all(part[example].nunique() == 2 for part in (tuning, test))
+    if len(train) and both and any(not shortage(test[f].to_numpy() == 1, test["PatientId"]) for f in FINDINGS):
+        return ""
+    return (
+        f"This needs a finding of at least {MINIMUM} patients among the test films, as many test patients without it, and "
+        f"tuning films with and without; your {len(test)} test and {len(tuning)} tuning films have none, so the simulated "
+        "films stand in from here on."
+    )
 
 
 def _published_study(path, root):

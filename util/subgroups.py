@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 
 from util.errors import CourseError
-from util.evaluation import MINIMUM, auc, influence, interval_around, variance_of
+from util.evaluation import MINIMUM, auc, influence, interval_of, shortage
 from util.findings import FINDINGS
-from util.stats import checked
+from util.stats import checked, patient_codes
 
 AGE_BANDS = {"0 to 39": (0, 40), "40 to 59": (40, 60), "60 and over": (60, np.inf)}
 
@@ -26,14 +26,14 @@ def subgroup_table(y, score, groups, patients=None, minimum=MINIMUM, level=0.95)
     Parameters
     ----------
     y, score : arrays (n,)
-    groups : array (n,) of names, or dict name -> bool array (n,) where groups overlap
+    groups : array (n,) of names, 'unknown' where one is missing; or dict name -> bool array (n,) where groups overlap
     patients : array (n,), the patient of each film, or None to treat the films as independent
-    minimum : int, fewest positives and fewest negatives for an AUC to be given
+    minimum : int, fewest patients (films where `patients` is None) of either class for an AUC to be given
     level : float in (0, 1)
 
     Returns
     -------
-    DataFrame (index: group): films, positives, prevalence, auc, low, high, note
+    DataFrame (index: group): films, positives, prevalence, with patients positive_patients, auc, low, high, note
 
     Raises
     ------
@@ -45,9 +45,10 @@ def subgroup_table(y, score, groups, patients=None, minimum=MINIMUM, level=0.95)
 
 
 def as_masks(groups, films):
-    """Pairs (name, bool array) from names film by film, sorted, or from a dict, in its order."""
+    """Pairs (name, bool array) from names film by film, sorted, or from a dict, in its order. No name is 'unknown'."""
     if not isinstance(groups, dict):
         groups = np.asarray(groups, dtype=object)
+        groups = np.where(pd.isna(groups), "unknown", groups)
         groups = {name: groups == name for name in sorted(set(groups), key=str)}
     pairs = [(name, np.asarray(mask)) for name, mask in groups.items()]
     for name, mask in pairs:
@@ -59,13 +60,16 @@ def as_masks(groups, films):
 def _group_row(y, score, mask, patients, minimum, level):
     positives, films = int(y[mask].sum()), int(mask.sum())
     row = {"films": films, "positives": positives, "prevalence": positives / films if films else np.nan}
-    rarer = min(positives, films - positives)
-    if rarer < max(minimum, 1):
-        what = "positive" if positives <= films - positives else "negative"
-        empty = dict.fromkeys(["auc", "low", "high"], np.nan)
-        return row | empty | {"note": f"too few: {rarer} {what}{'s' * (rarer != 1)}"}
-    parts = influence(y, score, patients, mask)
-    low, high = interval_around(parts.auc, variance_of(parts), level)
+    who = None
+    if patients is not None:
+        who = patient_codes(patients, len(y))[0]
+        row["positive_patients"] = len(np.unique(who[mask & y]))
+    row |= dict.fromkeys(["auc", "low", "high"], np.nan)
+    row["note"] = shortage(y[mask], None if who is None else who[mask], minimum)
+    if row["note"]:
+        return row
+    parts = influence(y, score, who, mask)
+    low, high = interval_of(parts, level)
     return row | {"auc": parts.auc, "low": low, "high": high, "note": "" if low == low else "no interval"}
 
 
