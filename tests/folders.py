@@ -63,7 +63,7 @@ def make_folder(root, name):
         names, side = films.set_index("Phantom")["Image"], cohort.read(films["Phantom"].iloc[0]).shape[0]
         boxes = cohort.boxes[cohort.boxes["Image"].isin(names.index)]
         corners = (boxes[["x", "y", "w", "h"]] * BOX_PIXELS / side).astype(str).agg(",".join, axis=1)
-        rows = [f"{names[image]},{finding},{box}" for image, finding, box in zip(boxes["Image"], boxes["finding"], corners)]
+        rows = boxes["Image"].map(names) + "," + boxes["finding"] + "," + corners
         (root / "BBox_List_2017.csv").write_text("\n".join([HEAD_BOXES, *rows]) + "\n")
     if lists:
         test = films["PatientId"] % 3 == 0
@@ -74,5 +74,13 @@ def make_folder(root, name):
 
 def _row(film):
     findings = "|".join(finding for finding in FINDINGS if film[finding]) or "No Finding"
-    columns = [film["Image"], findings, film["FollowUp"], film["PatientId"], int(film["Age"]), film["Sex"], film["View"]]
+    columns = [
+        film["Image"],
+        findings,
+        film["FollowUp"],
+        film["PatientId"],
+        int(film["Age"]),
+        film["Sex"],
+        film["View"],
+    ]
     return ",".join(map(str, [*columns, 2500, 2048, 0.168, 0.168]))
