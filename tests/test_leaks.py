@@ -1,5 +1,7 @@
 """util.leaks, util.giveaways, util.audit and util.leak_cost: what is planted is found, and its price is measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -303,3 +305,9 @@ def test_network_features_are_kept(base, pretrained, monkeypatch, tmp_path):
     assert np.allclose(logits, predict(pretrained, base, images), atol=1e-3)
     monkeypatch.setattr("util.weights.load_pretrained", lambda name: pytest.fail("computed again"))
     assert cost.network_features(base, images).equals(first)
+
+
+def test_of_a_few_test_films_one_is_copied(phantom_cohort):
+    few = replace(clean_split(phantom_cohort), films=clean_split(phantom_cohort).films.groupby("Split").head(1))
+    assert (few.films["Split"] == "test").sum() == 1
+    assert len(plant_duplicates(few).leaky.changed) == 1

@@ -23,7 +23,7 @@ from util.published import find_predictions
 
 NOTEBOOKS = HOME / "notebooks"
 CELL_SECONDS = 600  # no cell is meant to take a minute; a hanging one must not hang the course
-ENOUGH = (200, 100)  # films and patients from which on most sections of all notebooks can be computed
+ENOUGH = (300, 150)  # films and patients from which on most sections of all notebooks can be computed
 
 
 @dataclass(frozen=True)
