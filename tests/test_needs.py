@@ -89,10 +89,11 @@ def test_what_builds_on_a_stopped_cell_stops_too_and_the_rest_runs(tmp_path):
         "import matplotlib.pyplot as plt\nfig, ax = plt.subplots()\nprint(mean)",  # no half-drawn figure
         "film = 'another'\nprint(film)",
         "needs(1, 'boxes', 0)",
+        "%config InlineBackend.figure_format\nprint(mean)",
     )
     too = f"Left out, too. {said}"
     assert outputs == [
-        said, "True 7\n", too, too, "1\n", too, too, "another\n", "This section needs boxes; this folder has none.\n"
+        said, "True 7\n", too, too, "1\n", too, too, "another\n", "This section needs boxes; this folder has none.\n", too
     ]  # fmt: skip
 
 

@@ -30,7 +30,7 @@ STOPS = {
     },
 }
 RUNS = {
-    "one film": {"01": "one-row", "03": "vary-figure", "05": "all-figure"},
+    "one film": {"01": "head", "03": "vary-figure", "05": "all-figure"},
     "twelve of twelve patients": {"01": "find-copies", "03": "all-figure", "05": "all-figure"},
     "one view, one sex": {"01": "levels-figure", "03": "wrong-ways", "05": "own-gate"},
     "findings only": {"01": "memory", "02": "losses-figure", "03": "wrong-figure", "05": "faith-curves"},

@@ -92,7 +92,7 @@ class LeftOut:
         if said is None:
             return
         lines = (line for frame, line in walk_tb(result.error_in_exec.__traceback__) if self._of_cell(frame))
-        for name in names_made(result.info.raw_cell, next(lines)):
+        for name in names_made(self.shell.transform_cell(result.info.raw_cell), next(lines)):
             self.shell.user_ns.pop(name, None)  # what an earlier section called so would be taken for this one's
             self.names[name] = said.removeprefix("Left out, too. ")
         print(said)
