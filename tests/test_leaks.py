@@ -311,3 +311,9 @@ def test_of_a_few_test_films_one_is_copied(phantom_cohort):
     few = replace(clean_split(phantom_cohort), films=clean_split(phantom_cohort).films.groupby("Split").head(1))
     assert (few.films["Split"] == "test").sum() == 1
     assert len(plant_duplicates(few).leaky.changed) == 1
+
+
+def test_a_leak_that_no_finding_can_show_has_no_price(phantom_cohort):
+    leak = plant_patients(clean_split(phantom_cohort))._replace(findings=[])
+    with pytest.raises(CourseError, match=r"'patients' is worth cannot be measured: no finding has 5 test films"):
+        cost.leak_cost(leak, pd.DataFrame())
