@@ -67,6 +67,15 @@ def test_components_are_scikit_learn_s_pca():
     assert heads.components(x, training).shape == (80, 6)
 
 
+def test_few_films_have_few_components_and_none_of_them_is_noise():
+    x = np.random.default_rng(0).normal(size=(20, 50))
+    training = np.arange(20) < 8
+    z = heads.components(x, training)
+    assert z.shape == (20, 7)
+    assert z[training].std(axis=0, ddof=1) == pytest.approx(1)
+    assert abs(z).max() < 10  # a direction without spread would divide by nothing
+
+
 def test_unknown_losses_and_one_sided_findings_are_refused():
     x, y, training = data()
     with pytest.raises(CourseError, match="no loss 'hinge'"):

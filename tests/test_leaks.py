@@ -1,5 +1,7 @@
 """util.leaks, util.giveaways, util.audit and util.leak_cost: what is planted is found, and its price is measured."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -303,3 +305,15 @@ def test_network_features_are_kept(base, pretrained, monkeypatch, tmp_path):
     assert np.allclose(logits, predict(pretrained, base, images), atol=1e-3)
     monkeypatch.setattr("util.weights.load_pretrained", lambda name: pytest.fail("computed again"))
     assert cost.network_features(base, images).equals(first)
+
+
+def test_of_a_few_test_films_one_is_copied(phantom_cohort):
+    few = replace(clean_split(phantom_cohort), films=clean_split(phantom_cohort).films.groupby("Split").head(1))
+    assert (few.films["Split"] == "test").sum() == 1
+    assert len(plant_duplicates(few).leaky.changed) == 1
+
+
+def test_a_leak_that_no_finding_can_show_has_no_price(phantom_cohort):
+    leak = plant_patients(clean_split(phantom_cohort))._replace(findings=[])
+    with pytest.raises(CourseError, match=r"'patients' is worth cannot be measured: no finding has 5 test films"):
+        cost.leak_cost(leak, pd.DataFrame())

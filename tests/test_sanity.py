@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from tests.conftest import tiny_network
 from util.errors import CourseError
 from util.gradcam import grad_cam
-from util.sanity import area_under, faithfulness, randomisation, rank_correlation, restored
+from util.sanity import area_under, faithfulness, middle_first, randomisation, rank_correlation, restored
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,37 @@ def test_a_map_of_the_model_changes_and_one_of_the_film_does_not(network, films)
     own = randomisation(network, films, layer="pool3_relu")  # 4 x 4 places; the last ReLU of this network has one
     blind = randomisation(network, films, method=edges)
     assert list(own.index) == ["intact", "logits", "bn", "conv"]
-    assert own.loc["intact", "correlation"] == pytest.approx(1)
-    assert own["correlation"].iloc[1:].max() < 0.6
-    assert blind["correlation"].to_numpy() == pytest.approx(1)
+    assert own.shape == (4, 14)
+    assert own.loc["intact"].to_numpy() == pytest.approx(1)
+    assert own.iloc[1:].to_numpy().mean() < 0.6
+    assert blind.to_numpy() == pytest.approx(1)
     for variable, value in zip(network.variables, before, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_a_map_that_only_turns_its_sign_has_not_changed(network, films):
+    rng = np.random.default_rng(4)
+
+    def flipping(model, films, layer="relu"):
+        logits, maps = edges(model, films)
+        return logits, maps * rng.choice([-1, 1], maps.shape[:2])[..., None, None]
+
+    assert randomisation(network, films, method=flipping).to_numpy() == pytest.approx(1)
+
+
+def test_correlations_are_the_mean_of_the_seeds(network, films):
+    one, other, both = (randomisation(network, films, "pool3_relu", seeds=s) for s in ((0,), (5,), (0, 5)))
+    np.testing.assert_allclose(both, (one + other) / 2)
+    assert not np.allclose(one.iloc[1:], other.iloc[1:])
+
+
+def test_the_middle_comes_first_whatever_the_film():
+    middle = middle_first(3, 5)
+    assert middle.shape == (3, 5)
+    assert middle.argmax() == 7
+    np.testing.assert_array_equal(middle, middle[::-1, ::-1])
+    assert middle[1, 0] == -2
+    assert middle[0, 2] == -1
 
 
 def test_weights_come_back_after_an_error(network):
@@ -64,8 +90,9 @@ def test_deletion_and_insertion_equal_brute_force(network, films):
     maps = grad_cam(network, films)[1][:, 3]
     assert maps.shape == (3, 1, 1)
     cells = np.random.default_rng(3).normal(size=(3, 4, 4))
-    curves = faithfulness(network, films, [3, 3, 5], cells, shares=(0, 0.25, 1))
-    assert len(curves) == 3 * 2 * 3
+    curves = faithfulness(network, films, [3, 3, 5], {"middle": 0 * cells, "map": cells}, shares=(0, 0.25, 1))
+    assert len(curves) == 3 * 3 * 3
+    assert list(curves["order"].unique()) == ["middle", "map", "random"]
     for row in curves[curves["order"] == "map"].itertuples():
         first = np.zeros(16, bool)
         first[np.argsort(-cells[row.film].ravel())[: round(row.share * 16)]] = True
@@ -87,7 +114,7 @@ def linear_network():
 def test_no_order_deletes_faster_than_the_map_of_a_linear_network(films):
     model = linear_network()
     maps = grad_cam(model, films)[1][:, 0]
-    curves = faithfulness(model, films, [0, 0, 0], maps)
+    curves = faithfulness(model, films, [0, 0, 0], {"map": maps})
     for what, sign in (("deletion", -1), ("insertion", 1)):
         areas = area_under(curves, what)
         assert (sign * (areas["map"] - areas["random"]) > 0).all(), what
@@ -103,7 +130,9 @@ def test_area_is_the_trapezoid_rule():
 
 
 def test_wrong_input_is_told(network, films):
-    with pytest.raises(CourseError, match="for each film"):
-        faithfulness(network, films, [1], np.zeros((3, 4, 4)))
+    maps = np.zeros((3, 4, 4))
+    for rankings, findings in (({"map": maps}, [1]), ({"map": maps, "other": maps[:2]}, [1, 1, 1]), ({}, [1, 1, 1])):
+        with pytest.raises(CourseError, match="for each film"):
+            faithfulness(network, films, findings, rankings)
     with pytest.raises(CourseError, match="grow from 0 to 1"):
-        faithfulness(network, films, [1, 1, 1], np.zeros((3, 4, 4)), shares=(0.5, 0.1))
+        faithfulness(network, films, [1, 1, 1], {"map": maps}, shares=(0.5, 0.1))

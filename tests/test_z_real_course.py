@@ -81,3 +81,16 @@ def test_real_pages_fetch_nothing_and_name_no_folder(course, nih_root, some_film
         assert not any(alt is None or alt.startswith("No description") for alt in page.alts)
         assert str(nih_root) not in texts(out / path.name)
         assert str(some_films) not in texts(out / path.name)
+
+
+def test_a_rich_folder_shows_what_the_lessons_claim(course):
+    """What the cells assert of simulated films and only tell of others: the main lessons must not be missing here."""
+    _, out = course
+    text = texts(out / "01_explore_and_leaks.ipynb")
+    assert float(re.search(r"AUC (\d\.\d+) from the view alone", text)[1]) > 0.6
+    assert int(re.search(r"(\d+) patients are on both sides", text)[1]) > 0
+    assert float(re.search(r"without reading a film: mean AUC (\d\.\d+)", text)[1]) > 0.52
+    found, of = map(int, re.search(r"(\d+) of (\d+) planted copies are found", text).groups())
+    assert found >= 0.99 * of > 0
+    assert "the network has learned" not in texts(out / "02_weighted_loss.ipynb")  # a claim is told where it fails
+    assert "Not so in this folder" not in texts(out / "06_price_of_a_real_film.ipynb")

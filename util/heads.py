@@ -22,15 +22,15 @@ def components(x, training, most=COMPONENTS):
     ----------
     x : array (films, features)
     training : bool array (films,)
-    most : int, how many directions at most
+    most : int, how many directions at most; n training films differ in n - 1 directions, so there are no more
 
     Returns
     -------
-    float array (films, most), of mean 0 and SD 1 over the training films
+    float array (films, at most `most`), of mean 0 and SD 1 over the training films
     """
     mean = x[training].mean(axis=0)
     spread, directions = np.linalg.eigh(np.cov(x[training] - mean, rowvar=False))
-    kept = slice(-1, -1 - min(most, x.shape[1]), -1)
+    kept = slice(-1, -1 - min(most, x.shape[1], int(np.sum(training)) - 1), -1)
     return (x - mean) @ directions[:, kept] / np.sqrt(np.maximum(spread[kept], 1e-12))
 
 

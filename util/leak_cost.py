@@ -19,7 +19,7 @@ import pandas as pd
 from util.cohort import HOME, load_cohort
 from util.errors import CourseError
 from util.evaluation import auc
-from util.leaks import PLANTS, clean_split
+from util.leaks import FEWEST, PLANTS, clean_split
 from util.progress import progress
 from util.resampling import bootstrap_aucs, percentile_interval
 
@@ -140,7 +140,16 @@ def leak_cost(leak, features, rounds=1000, seed=0, level=0.95, extract=quick_fea
     -------
     dict: leak, findings (how many), test_films, clean, clean_low, clean_high, leaky, leaky_low, leaky_high (mean AUC
     over the leak's findings) and points, low, high (100 times the difference, with its paired interval)
+
+    Raises
+    ------
+    CourseError : no finding has enough test films on both sides to be asked about.
     """
+    if not leak.findings:
+        raise CourseError(
+            f"What the leak {leak.name!r} is worth cannot be measured: no finding has {FEWEST} test films with it and "
+            f"{FEWEST} without. Give more films."
+        )
     sides = [_tested(leak, features, leaky, extract) for leaky in (False, True)]
     y, patients = sides[0][0], sides[0][2]
     if not np.array_equal(y, sides[1][0]):

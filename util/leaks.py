@@ -82,7 +82,7 @@ def plant_duplicates(base, seed=0):
     from util.phantom.films import near_duplicate
 
     test = base.films[base.films["Split"] == "test"]
-    originals = test.sample(round(COPIED * len(test)), random_state=seed)
+    originals = test.sample(max(1, round(COPIED * len(test))), random_state=seed)
     numbers = base.films["PatientId"].max() + 1 + np.arange(len(originals))
     names = [
         f"{number:08d}_000{image[image.rfind('.') :]}"

@@ -30,34 +30,35 @@ def rank_correlation(maps, others):
     return np.divide((a * b).sum(axis=-1), lengths, out=np.zeros_like(lengths), where=lengths > 0)
 
 
-def randomisation(model, films, layer="relu", method=grad_cam, seed=0):
+def randomisation(model, films, layer="relu", method=grad_cam, seeds=(0, 1, 2)):
     """Shuffle the weights stage by stage, from the top down, and compare the maps with those of the intact model.
 
-    A map that survives shows edges of the film, not what the model learnt. Every kernel, scale and shift of a stage keeps
-    its numbers, in random order; running statistics stay. The model is intact again afterwards, whatever happens.
+    A map that survives shows edges of the film, not what the model learned. Every kernel, scale and shift of a stage
+    keeps its numbers, in random order; running statistics stay. The model is intact again afterwards, whatever happens.
 
     Parameters
     ----------
     model, films, layer : as for `util.gradcam.grad_cam`
     method : one of util.gradcam.METHODS
-    seed : int
+    seeds : ints, of the random orders; each shuffles the model anew
 
     Returns
     -------
-    DataFrame (index: the last stage shuffled, 'intact' first): correlation, Spearman's over the cells, the mean over
-    films and findings; highest, the largest mean of one finding
+    DataFrame (index: the last stage shuffled, 'intact' first; a column for each output of the model), from 0 to 1: the
+    size of Spearman's correlation over the cells, without its sign, the mean over films and seeds. Without its sign,
+    since a map turned into its negative still shows the same edges, and signs that differ would cancel in a mean.
     """
     intact = method(model, films, layer)[1]
-    rows = {"intact": intact}
-    with restored(model):
+    sizes = {"intact": [np.abs(rank_correlation(intact, intact))]}
+    for seed in progress(seeds, "shuffling weights"):
         rng = np.random.default_rng(seed)
-        for stage, variables in progress(_stages(model).items(), "shuffling weights"):
-            for variable in variables:
-                variable.assign(rng.permutation(variable.numpy().ravel()).reshape(variable.shape))
-            rows[stage] = method(model, films, layer)[1]
-    correlations = {stage: rank_correlation(intact, maps) for stage, maps in rows.items()}
-    summary = {stage: (c.mean(), c.mean(axis=0).max()) for stage, c in correlations.items()}
-    return pd.DataFrame.from_dict(summary, orient="index", columns=["correlation", "highest"])
+        with restored(model):
+            for stage, variables in _stages(model).items():
+                for variable in variables:
+                    variable.assign(rng.permutation(variable.numpy().ravel()).reshape(variable.shape))
+                maps = method(model, films, layer)[1]
+                sizes.setdefault(stage, []).append(np.abs(rank_correlation(intact, maps)))
+    return pd.DataFrame.from_dict({stage: np.mean(c, axis=(0, 1)) for stage, c in sizes.items()}, orient="index")
 
 
 @contextmanager
@@ -80,36 +81,47 @@ def _stages(model):
     return stages
 
 
-def faithfulness(model, films, findings, maps, shares=SHARES, seed=0, batch_size=8):
-    """Deletion and insertion: does the logit follow the cells that a map ranks first, more than cells in random order?
+def middle_first(rows, columns):
+    """A map that never looked at a film: float (rows, columns), highest in the middle, falling with the distance."""
+    across, down = (np.arange(n) - (n - 1) / 2 for n in (columns, rows))
+    return -np.hypot(down[:, None], across)
 
-    Deletion paints the first cells mid-grey (the mean of the training films), insertion shows only them on grey.
+
+def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_size=8):
+    """Deletion and insertion: does the logit follow the cells that a map ranks first?
+
+    Deletion paints the first cells mid-gray (the mean of the training films), insertion shows only them on gray. How
+    much that is, only rivals tell: the map of another film, a map that never looked, and cells in random order.
 
     Parameters
     ----------
     model : keras.Model, as for `util.gradcam.grad_cam`
-    films : float32 (n, h, w, channels), standardised
+    films : float32 (n, h, w, channels), standardized
     findings : int (n,), the number of the finding asked of each film
-    maps : float (n, rows, columns), the map of that finding
+    rankings : dict name -> float (n, rows, columns), a map for each film, its highest cell the first
     shares : increasing floats from 0 to 1, of the cells
     seed : int, of the random order, another one for each film
 
     Returns
     -------
-    DataFrame, one row for each film, order ('map', 'random') and share: film, order, share, deletion, insertion (logits)
+    DataFrame, one row for each film, order (the names of `rankings`, then 'random') and share: film, order, share,
+    deletion, insertion (logits)
     """
-    films, maps, shares = np.asarray(films), np.asarray(maps), np.asarray(shares, float)
-    if maps.ndim != 3 or not len(films) == len(maps) == len(findings):
-        raise CourseError("One finding and one map (rows, columns) are needed for each film.")
+    films, shares = np.asarray(films), np.asarray(shares, float)
+    rankings = {name: np.asarray(maps) for name, maps in rankings.items()}
+    shapes = {maps.shape for maps in rankings.values()}
+    shape = next(iter(shapes), ())
+    if len(shapes) != 1 or len(shape) != 3 or not len(films) == shape[0] == len(findings):
+        raise CourseError("One finding and one map (rows, columns) of each ranking are needed for each film.")
     if not (np.diff(shares) > 0).all() or shares[0] != 0 or shares[-1] != 1:
         raise CourseError("The shares of cells must grow from 0 to 1.")
-    rng, cells = np.random.default_rng(seed), maps[0].size
-    orders = {"map": np.argsort(-maps.reshape(len(maps), -1), axis=1, kind="stable")}
+    rng, cells = np.random.default_rng(seed), shape[1] * shape[2]
+    orders = {n: np.argsort(-m.reshape(len(m), -1), axis=1, kind="stable") for n, m in rankings.items()}
     orders["random"] = np.stack([rng.permutation(cells) for _ in films])
     rows = []
     for order, ranked in orders.items():
         for share in shares:
-            first = [np.isin(np.arange(cells), own[: round(share * cells)]).reshape(maps.shape[1:]) for own in ranked]
+            first = [np.isin(np.arange(cells), own[: round(share * cells)]).reshape(shape[1:]) for own in ranked]
             rows += [{"film": k, "order": order, "share": share, "first": cell} for k, cell in enumerate(first)]
     for what, keep_first in (("deletion", False), ("insertion", True)):
         kept = [row["first"] == keep_first for row in rows]
