@@ -4,7 +4,7 @@ import subprocess
 
 project = "Reading chest X-rays with deep learning"
 author = "The authors of the course"
-copyright = "the authors of the course. Text and figures: CC BY 4.0. Code: MIT. Not for clinical use"  # noqa: A001
+copyright = "the authors of the course. Text and figures: CC BY 4.0. Code: MIT. Not for clinical use"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 html_theme = "sphinx_book_theme"
 html_title = project
