@@ -324,13 +324,12 @@ def test_taught_overlap_and_split_are_their_twins():
 
 
 def test_taught_hash_is_the_library_s_and_taught_steps_their_twin(phantom_cohort):
-    import imagehash
-    from PIL import Image
 
     difference_hash = taught("01_explore_and_leaks", "difference-hash")["difference_hash"]
-    for image in phantom_cohort.films["Image"][:5]:
-        film = phantom_cohort.read(image)
-        assert (difference_hash(film) == imagehash.dhash(Image.fromarray(film)).hash).all()
+    # str(imagehash.dhash(Image.fromarray(film))) of imagehash 4.3.2
+    known = ["f0ccb6b3b3b3e0c8", "70dcb63233f0c0c8", "e0c4b43330fcc8c8", "f0cc92333938f8e8", "cc96b2b33331e0e8"]
+    for image, bits in zip(phantom_cohort.films["Image"][:5], known, strict=True):
+        assert np.packbits(difference_hash(phantom_cohort.read(image))).tobytes().hex() == bits
     here = taught("01_explore_and_leaks", "learns-from-test-solution")["learns_from_test"]
     x, y = np.random.default_rng(0).normal(size=(12, 3)), np.tile([[0, 1], [1, 1], [1, 0]], (4, 1))
     training = np.arange(12) < 7

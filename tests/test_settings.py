@@ -24,3 +24,14 @@ def test_nobody_is_watching(monkeypatch, value, batch):
     if value is not None:
         monkeypatch.setenv("COURSE_BATCH", value)
     assert settings.batch() is batch
+
+
+def test_a_clone_is_its_own_home_and_a_package_elsewhere_is_told_of_one(monkeypatch, tmp_path):
+    clone = settings.course_home()
+    assert (clone / "data" / "phantom").is_dir()
+    monkeypatch.setenv("COURSE_HOME", str(tmp_path))
+    assert settings.course_home() == clone
+    monkeypatch.setattr(settings, "__file__", str(tmp_path / "site-packages" / "util" / "settings.py"))
+    assert settings.course_home() == tmp_path.resolve()
+    monkeypatch.delenv("COURSE_HOME")
+    assert settings.course_home() == tmp_path / "site-packages"

@@ -14,7 +14,7 @@ from util.images import read_film
 from util.progress import progress
 from util.tables import read_table
 
-HOME = Path(__file__).resolve().parents[1]  # the course's folder
+HOME = settings.course_home()
 PHANTOM = HOME / "data" / "phantom"
 COLUMNS = ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *FINDINGS]
 DEVICES = ["Portable", "ChestTube"]  # known of simulated films only

@@ -12,10 +12,7 @@ IMPORT_NAMES = {
     "scikit-learn": "sklearn",
     "tensorflow-cpu": "tensorflow",
 }
-NOT_IN_NOTEBOOKS = {
-    *("jupyterlab", "nbclient", "nbconvert", "nbformat", "nbval"),
-    *("pytest", "hypothesis", "ruff", "tensorflow-cpu"),
-}
+NOT_IN_NOTEBOOKS = {"jupyterlab", "nbclient", "nbconvert", "nbformat", "tensorflow-cpu"}
 
 
 def missing_packages(dependencies):

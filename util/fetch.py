@@ -32,7 +32,7 @@ from util.errors import CourseError
 from util.files import alone, interruptible, sweep
 from util.progress import progress
 
-HOME = Path(__file__).resolve().parents[1]
+HOME = settings.course_home()
 TOGETHER = 4  # films asked for at the same time
 GIVE_UP = 5  # films in a row that fail: then it is the network, not the films
 CHEXNET = "jrzech/reproduce-chexnet", "a011a9ab108cb03a533aeab52dc934b02a823ac8"

@@ -1,6 +1,14 @@
-"""What a user sets in the environment: COHORT, CXR_ROOT, CXR_MIRROR and COURSE_BATCH. An empty variable is none."""
+"""What a user sets in the environment: COURSE_HOME, COHORT, CXR_ROOT, CXR_MIRROR, COURSE_BATCH. An empty one is none."""
 
 import os
+from pathlib import Path
+
+
+def course_home():
+    """The course's folder, which holds data/: where this package lies in a clone, else COURSE_HOME names it. A Path."""
+    beside = Path(__file__).resolve().parents[1]
+    named = os.environ.get("COURSE_HOME")
+    return beside if (beside / "data").is_dir() or not named else Path(named).expanduser().resolve()
 
 
 def cohort_name():

@@ -150,7 +150,11 @@ def layer_key(layer, name):
 
 def checkpoint(arrays=None, header=((1, 1),), packing=b"\0"):
     """(index, data) of a checkpoint with one convolution and one dense layer."""
-    arrays = arrays or {(0, "kernel"): ARRAYS["conv.weight"], (1, "kernel"): np.float32([[1, 2]]), (1, "bias"): np.float32([3, 4])}
+    arrays = arrays or {
+        (0, "kernel"): ARRAYS["conv.weight"],
+        (1, "kernel"): np.float32([[1, 2]]),
+        (1, "bias"): np.float32([3, 4]),
+    }
     data, entries = b"", [(b"", proto(header))]
     for place, array in arrays.items():
         entries.append((layer_key(*place), entry(array, len(data))))
@@ -268,7 +272,24 @@ def mutated(data, rng):
 
 def mutated_json(value, rng, depth=0):
     """A passport with one entry, at some depth, missing, of another kind or another value."""
-    odd = (None, True, 0, -1, 10**400, 1e308, float("nan"), float("inf"), "", "x" * 5000, "../../x", [], {}, [[]], "a\nb", "1")
+    odd = (
+        None,
+        True,
+        0,
+        -1,
+        10**400,
+        1e308,
+        float("nan"),
+        float("inf"),
+        "",
+        "x" * 5000,
+        "../../x",
+        [],
+        {},
+        [[]],
+        "a\nb",
+        "1",
+    )
     if isinstance(value, dict) and value and (depth == 0 or rng.random() < 0.6):
         key, value = rng.choice(sorted(value)), dict(value)
         if rng.random() < 0.25:
@@ -278,7 +299,11 @@ def mutated_json(value, rng, depth=0):
         return value
     if isinstance(value, list) and value and rng.random() < 0.7:
         place = rng.randrange(len(value))
-        return [*value[:place], *([mutated_json(value[place], rng, depth + 1)] * rng.choice((0, 1, 2))), *value[place + 1 :]]
+        return [
+            *value[:place],
+            *([mutated_json(value[place], rng, depth + 1)] * rng.choice((0, 1, 2))),
+            *value[place + 1 :],
+        ]
     return rng.choice(odd)
 
 
@@ -298,7 +323,9 @@ def case(kind, seed, folder):
     try:
         found = read(kind, Path(folder) / "w.index" if kind == "checkpoint" else path)
     except CourseError as error:
-        return "refused" if "\n" not in str(error) and len(str(error)) < 900 else f"traceback: no sentence: {error!s:.200}"
+        return (
+            "refused" if "\n" not in str(error) and len(str(error)) < 900 else f"traceback: no sentence: {error!s:.200}"
+        )
     except Exception as error:
         return f"traceback {type(error).__name__}: {error!s:.200}"
     if kind == "passport":
@@ -308,7 +335,11 @@ def case(kind, seed, folder):
             found[n].shape == whole[n].shape and found[n].tobytes() == whole[n].tobytes() for n in whole
         )
         return "read right" if same else "wrong numbers under a right check sum"
-    return "read right" if sum(a.nbytes for a in found.values()) <= len(changed) + 64 else "wrong: more than the file holds"
+    return (
+        "read right"
+        if sum(a.nbytes for a in found.values()) <= len(changed) + 64
+        else "wrong: more than the file holds"
+    )
 
 
 def run(count, kinds=KINDS, first=0):
