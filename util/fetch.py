@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from util import nih
+from util import settings
 from util.download import TYPICAL, Remote, download, raw, source
 from util.errors import CourseError
 from util.files import alone, interruptible, sweep
