@@ -26,8 +26,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-from util import nih
-from util import settings
+from util import nih, settings
 from util.download import TYPICAL, Remote, download, raw, source
 from util.errors import CourseError
 from util.files import alone, interruptible, sweep
