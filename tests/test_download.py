@@ -168,6 +168,8 @@ def test_stopping_ends_a_download_soon(server, remote, tmp_path, monkeypatch):
     with pytest.raises(CourseError, match="was broken off"):  # and not that the server has stopped answering
         download(remote, tmp_path, stop=stop)
     assert list(tmp_path.iterdir()) == []
+    asking = [thread for thread in threading.enumerate() if thread.name.endswith("(_ask)")]
+    assert asking and all(thread.daemon for thread in asking)  # it still waits, and keeps no process from ending
 
 
 def test_the_thread_that_asks_ends_with_the_download(server, remote, tmp_path):
