@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 
 from util import colab
 from util.cohort import HOME
+from util.errors import CourseError
 
 PYPROJECT = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
@@ -292,6 +293,13 @@ def test_colab_adds_only_what_is_missing(monkeypatch):
     monkeypatch.setattr(colab, "missing_packages", lambda dependencies: ["latex2mathml>=3.77"])
     colab.install_missing()
     assert calls == [[sys.executable, "-m", "pip", "install", "--quiet", "latex2mathml>=3.77"]]
+
+    def fail(command, check):
+        raise subprocess.CalledProcessError(1, command)
+
+    monkeypatch.setattr(colab.subprocess, "run", fail)
+    with pytest.raises(CourseError, match=r"latex2mathml>=3\.77 could not be installed: read what pip says above"):
+        colab.install_missing()
 
 
 # ---- what people are told ---------------------------------------------------------------------------------------

@@ -246,3 +246,15 @@ def test_where_there_are_no_locks_the_work_is_done_all_the_same(tmp_path, monkey
     monkeypatch.setattr(files, "_lock", unsupported)
     with alone(tmp_path), alone(tmp_path):
         pass
+
+
+def test_the_lock_of_windows(tmp_path, monkeypatch):
+    """Its file would vanish with the handle; here nothing but that is missing."""
+    monkeypatch.setattr(os, "O_TEMPORARY", 0, raising=False)
+    os.close(files._lock_by_file(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [".in-use"]
+    with pytest.raises(BlockingIOError):
+        files._lock_by_file(tmp_path)
+    monkeypatch.setattr(files, "_lock", files._lock_by_file)
+    with pytest.raises(CourseError, match="Another command is at work"), alone(tmp_path):
+        pass

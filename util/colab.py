@@ -4,6 +4,8 @@ import importlib.util
 import subprocess
 import sys
 
+from util.errors import CourseError
+
 # Packages of pyproject.toml whose import name differs from the package's name.
 IMPORT_NAMES = {
     "ipython": "IPython",
@@ -43,4 +45,9 @@ def install_missing():
     project = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     missing = missing_packages(project["dependencies"])
     if missing:
-        subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)
+        try:
+            subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *missing], check=True)
+        except subprocess.CalledProcessError:
+            raise CourseError(
+                f"{', '.join(missing)} could not be installed: read what pip says above, and run this cell again."
+            ) from None

@@ -141,11 +141,9 @@ def alone(folder):
 
 
 def _lock(folder):
-    if os.name == "nt":  # Windows has no lock of a folder; this file vanishes with the process
-        try:
-            return os.open(Path(folder) / ".in-use", os.O_CREAT | os.O_EXCL | os.O_TEMPORARY)
-        except (FileExistsError, PermissionError):
-            raise BlockingIOError from None
+    """A handle whose closing, or the end of the process, gives the folder back; BlockingIOError where somebody has it."""
+    if os.name == "nt":
+        return _lock_by_file(folder)
     import fcntl
 
     handle = os.open(folder, os.O_RDONLY)
@@ -155,3 +153,11 @@ def _lock(folder):
         os.close(handle)
         raise
     return handle
+
+
+def _lock_by_file(folder):
+    """For Windows, which has no lock of a folder but files that vanish with the process that made them."""
+    try:
+        return os.open(Path(folder) / ".in-use", os.O_CREAT | os.O_EXCL | os.O_TEMPORARY)
+    except (FileExistsError, PermissionError):
+        raise BlockingIOError from None

@@ -173,7 +173,7 @@ def fetch_weights(record):
     folder = Path(pooch.os_cache("chest-xray-course"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        paths = [download(file, folder) for file in record.files]
+        paths = [download(file, folder, replace=True) for file in record.files]  # a cache of the course's own
         return paths[0]
     except CourseError as error:
         raise CourseError(f"{error} From anywhere else: {how}.") from None
