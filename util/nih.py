@@ -32,7 +32,7 @@ CORNERS = BOX_COLUMNS[2:]
 BOX_HEADER = ["Image Index", "Finding Label", ("Bbox [x", "x"), "y", "w", ("h]", "h")]
 HEALTHY = "No Finding"
 NUMBER = re.compile(r" *0*([0-9]{1,9})(?:\.0*)?([A-Z]?) *")  # 58, 00000001, 58.0, 058Y
-SHARE = re.compile(r" *[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,2})? *")  # 225, 225.08, 2.25e2
+LENGTH = re.compile(r" *(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})? *")  # 225, 225.08, 2.25e2
 YEARS, YOUNG = {"": 1, "Y": 1}, {"M": 12, "W": 52, "D": 365}  # units of ages in early copies, how many make a year
 ENDINGS = ("png", "jpg", "jpeg")  # of films on disk
 OLDEST = 120  # the first label file holds ages up to 414
@@ -209,10 +209,10 @@ def read_boxes(path, paths):
 
 
 def _within_film(rows, path):
-    """x, y, w, h of a box list as floats."""
-    box = rows[CORNERS].map(lambda text: float(text) if SHARE.fullmatch(text) else np.nan).astype(float)
+    """x, y, w, h of a box list as floats; what has a sign is no length."""
+    box = rows[CORNERS].map(lambda text: float(text) if LENGTH.fullmatch(text) else np.nan).astype(float)
     far = box[["x", "y"]] + box[["w", "h"]].to_numpy()
-    good = (box[["x", "y"]] >= 0).all(axis=1) & (box[["w", "h"]] > 0).all(axis=1) & (far <= BOX_PIXELS).all(axis=1)
+    good = (box[["w", "h"]] > 0).all(axis=1) & (far <= BOX_PIXELS).all(axis=1)
     if not good.all():
         image, *values = map(named, rows.loc[~good, ["Image", *CORNERS]].iloc[0])
         raise CourseError(
