@@ -304,6 +304,24 @@ def test_missing_and_empty_folder(tmp_path):
         load_cohort("phantom", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "patients, note",
+    [
+        ((3,), "No film falls into the split valid or test: a larger folder would fill all three."),
+        ((0, 3), "No film falls into the split valid: a larger folder would fill all three."),
+    ],
+)
+def test_what_a_small_cohort_lacks_is_said(nih_files, patients, note):
+    nih_files.labels(*[(f"{who}.png", "Mass", 0, who) for who in patients])
+    notes = nih_files.load().notes
+    assert note in notes and "Every film shows Mass." in notes
+    assert f"No film shows {', '.join(finding for finding in F if finding != 'Mass')}." in notes
+
+
+def test_a_full_cohort_lacks_nothing(cohort):
+    assert not [note for note in cohort.notes if note.startswith(("No film", "Every film"))]
+
+
 # ---- a damaged phantom ------------------------------------------------------------------------------------------
 
 
@@ -324,6 +342,19 @@ def test_phantom_table_missing_empty_or_without_its_columns(broken_phantom, tabl
             load_cohort("phantom", broken_phantom)
     path.unlink()
     with pytest.raises(CourseError, match=f"{table}.csv is missing.*restore data/phantom"):
+        load_cohort("phantom", broken_phantom)
+
+
+@pytest.mark.parametrize(
+    "column, value",
+    [("Image", None), ("PatientId", -1), ("PatientId", 1e300), ("FollowUp", "x"), ("Age", 50.5), ("Sex", "X"),
+     ("View", "LL"), ("Split", "dev"), ("Mass", 2), ("Edema", ""), ("Portable", 0.5)],
+)  # fmt: skip
+def test_phantom_films_with_a_cell_that_cannot_be(broken_phantom, column, value):
+    films = pd.read_csv(broken_phantom / "films.csv", dtype=object)
+    films.loc[3, column] = films.loc[4, "Image"] if value is None else value
+    films.to_csv(broken_phantom / "films.csv", index=False)
+    with pytest.raises(CourseError, match=r"films.csv is damaged: restore data/phantom"):
         load_cohort("phantom", broken_phantom)
 
 

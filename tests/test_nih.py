@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from util import nih
-from util.cohort import load_cohort
+from util.cohort import load_cohort, load_table
 from util.errors import CourseError
 from util.findings import FINDINGS
 
@@ -80,6 +80,51 @@ def test_impossible_ages_are_unknown_and_noted(nih_files):
     assert len(cohort.films) == 3  # a wrong age costs no film
 
 
+def test_ages_in_months_weeks_and_days_are_whole_years(nih_files):
+    ages = {
+        "013M": 1,
+        "001D": 0,
+        "060Y": 60,
+        "11M": 0,
+        "24M": 2,
+        "051W": 0,
+        "104W": 2,
+        "366D": 1,
+        "58.0": 58,
+        " 007 ": 7,
+    }
+    nih_files.labels(*[(f"{k}.png", "Mass", 0, k, age) for k, age in enumerate(ages)])
+    cohort = nih_files.load()
+    assert list(cohort.films["Age"]) == list(ages.values())
+    assert "7 ages in months, weeks or days are read as whole years." in load_cohort("nih", nih_files.root).notes
+    assert "7 ages in months" in str(load_table(nih_files.root)) and not cohort.films.attrs
+    nih_files.labels(("a.png",))
+    assert "months" not in str(nih_files.load())
+
+
+def test_numbers_of_any_spelling_that_names_one_person(nih_files):
+    patients = {
+        "7": 7,
+        "00000007": 7,
+        "7.0": 7,
+        "999999999": 999_999_999,
+        "000000000000999999999.000": 999_999_999,
+        "0": 0,
+    }
+    films = nih.read_labels(nih_files.labels(*[(f"{k}.png", "Mass", who, who) for k, who in enumerate(patients)]))
+    assert list(films["PatientId"]) == list(films["FollowUp"]) == list(patients.values())
+
+
+@pytest.mark.parametrize("name", nih.LABEL_FILES)
+@pytest.mark.parametrize("ending", ["", ".gz", ".zip", ".xz", ".bz2"])
+def test_names_of_label_files(nih_files, name, ending):
+    text = nih_files.labels(("a.png", "Mass"))
+    data = text.read_bytes()
+    text.unlink()
+    (nih_files.root / f"{name}{ending}").write_bytes(data)
+    assert list(nih_files.load().films["Mass"]) == [1]
+
+
 def test_the_newer_version_is_taken_where_both_are(nih_files):
     nih_files.labels(("a.png", "Mass"), version=2017, packing=".zip")
     newer = nih_files.labels(("a.png", "Mass"), version=2020, packing=".gz")
@@ -99,6 +144,19 @@ def test_the_newer_version_is_taken_where_both_are(nih_files):
         (("b.png", "Mass", 0, 2.5), "the film b.png has PatientId '2.5', not a whole number"),
         (("b.png", "Mass", 0, "inf"), "the film b.png has PatientId 'inf', not a whole number"),
         (("b.png", "Mass", -1), "the film b.png has FollowUp '-1', not a whole number"),
+        (
+            ("b.png", "Mass", 0, "1e300"),
+            "the film b.png has PatientId '1e300', not a whole number from 0 up to 999,999,999",
+        ),
+        (("b.png", "Mass", 2**64 - 1), "the film b.png has FollowUp '18446744073709551615', not a whole number"),
+        (("b.png", "Mass", 0, 10**9), "the film b.png has PatientId '1000000000', not a whole number"),
+        (("b.png", "Mass", 0, "1E+05"), "the film b.png has PatientId '1E+05', not a whole number"),
+        (("b.png", "Mass", 0, "7Y"), "the film b.png has PatientId '7Y', not a whole number"),
+        (("b.png", "Mass", 0, "٣"), "the film b.png has PatientId '٣', not a whole number"),
+        (("b.png", "Mass", 0, 2, "12H"), "the film b.png has Age '12H', not a whole number"),
+        (("b.png", "Mass", 0, 2, "9" * 500), f"the film b.png has Age '{'9' * 77}...', not a whole number"),
+        (("b.png", "No Finding|Mass"), "the film b.png has both No Finding and a finding"),
+        ((" ", "Mass"), "has Image ' ', not the name of a film"),
         (("b.png", "Mass", 0, 2, 50, "male"), "the film b.png has Sex 'male', not M or F"),
         (("b.png", "Mass", 0, 2, 50, "F", "LL"), "the film b.png has View 'LL', not PA or AP"),
     ],
@@ -317,6 +375,25 @@ def test_a_box_list_of_six_plain_columns_and_one_of_no_box(nih_files):
     assert nih_files.load().boxes.empty
 
 
+def test_boxes_reach_the_edges_of_a_film(nih_files):
+    nih_files.labels(("a.png",))
+    nih_files.film("a.png", (1024, 1024))
+    nih_files.boxes(("a.png", "Mass", 0, 0, 1024, 1024), ("a.png", "Mass", "1.5e1", ".5", "1.", 3))
+    assert nih_files.load().boxes.iloc[:, 2:].to_numpy().tolist() == [[0, 0, 1024, 1024], [15, 0.5, 1, 3]]
+
+
+@pytest.mark.parametrize("head", ["Image Index,Finding Label,h,w,y,x", ",Image Index,Finding Label,Bbox [x,y,w,h]"])
+def test_columns_of_a_box_list_are_found_by_name(nih_files, head):
+    nih_files.labels(("a.png",))
+    nih_files.film("a.png", (1024, 1024))
+    row = "a.png,Mass,4,3,2,1" if head[0] == "I" else "0,a.png,Mass,1,2,3,4"
+    (nih_files.root / "boxes.csv").write_text(f"{head}\n{row}\n")
+    assert nih_files.load().boxes.iloc[:, 2:].to_numpy().tolist() == [[1, 2, 3, 4]]
+    (nih_files.root / "boxes.csv").write_text("Image Index,Finding Label,left,top,w,h\na.png,Mass,1,2,3,4\n")
+    with pytest.raises(CourseError, match="has no column x, y: is it NIH's BBox_List_2017 file"):
+        nih_files.load()
+
+
 def test_boxes_of_films_that_no_table_lists_are_left_out(nih_files):
     nih_files.labels(("a.png",))
     nih_files.film("a.png")
@@ -342,6 +419,11 @@ def test_no_box_list_is_no_boxes(nih_files):
         (("a.png", "Mass", 1, 2, 3, ""), "the box 1, 2, 3,  of the film a.png is not"),
         (("a.png", "Mass", 1, 2, "nan", 4), "the box 1, 2, nan, 4 of the film a.png is not"),
         (("a.png", "Mass", -1, 2, 3, 4), "the box -1, 2, 3, 4 of the film a.png is not"),
+        (("a.png", "Mass", 1, -2, 3, 4), "the box 1, -2, 3, 4 of the film a.png is not"),
+        (("a.png", "Mass", 1, 2, 3, 0), "the box 1, 2, 3, 0 of the film a.png is not"),
+        (("a.png", "Mass", 1, 1000, 3, 24.1), "the box 1, 1000, 3, 24.1 of the film a.png is not"),
+        (("a.png", "Mass", "inf", 2, 3, 4), "the box inf, 2, 3, 4 of the film a.png is not"),
+        (("a.png", "Mass", "1_0", 2, 3, 4), "the box 1_0, 2, 3, 4 of the film a.png is not"),
         (("a.png", "Mass", 1, 2, 0, 4), "the box 1, 2, 0, 4 of the film a.png is not"),
         (
             ("a.png", "Mass", 1000, 2, 30, 4),
@@ -417,6 +499,22 @@ def test_official_lists_are_kept(crowd):
     assert set(cohort.split("test")["Image"]) == set(test)
     assert (cohort.films.groupby("PatientId")["Split"].nunique() == 1).all()
     assert 0.06 < len(cohort.split("valid")) / 1600 < 0.19  # an eighth of 400 patients, 4 SE
+
+
+def test_official_lists_as_editors_save_them(nih_files):
+    nih_files.labels(*[(f"{k}.png", "No Finding", 0, k) for k in range(4)])
+    (nih_files.root / "test_list.txt").write_bytes(b"\xef\xbb\xbf0.png\r\n\r\n 1.png \r\n")
+    assert "NIH's (train_val_list.txt is missing)." in str(nih_files.load())
+    (nih_files.root / "train_val_list.txt").write_bytes(b"2.png\r3.png")
+    assert list(nih_files.load().split("test")["Image"]) == ["0.png", "1.png"]
+    (nih_files.root / "train_val_list.txt").write_bytes(b"# fran\xe7ais\n2.png\n3.png\n")
+    with pytest.raises(CourseError, match=r"train_val_list.txt cannot be read \(line 1 is no text in UTF-8"):
+        nih_files.load()
+    (nih_files.root / "train_val_list.txt").write_text("1.png\n2.png\n3.png\n")
+    with pytest.raises(
+        CourseError, match=r"the film 1.png is in both train_val_list.txt and test_list.txt: fetch both"
+    ):
+        nih_files.load()
 
 
 def test_a_film_on_no_official_list(crowd):

@@ -193,8 +193,15 @@ def test_study_needs_nihs_labels(release, nih_files):
     nih_files.labels(("x.png",))
     nih_files.film("x.png")
     (nih_files.root / "preds.csv").write_bytes(release)
-    with pytest.raises(CourseError, match="lists none of the published films"):
+    with pytest.raises(CourseError, match=r"lists none of the published films, .* remove preds.csv"):
         study.load_study(nih_files.load())
+    nih_files.labels((IMAGES[0],), (IMAGES[1],), ("x.png",))
+    with pytest.raises(CourseError, match="or those of one patient"):
+        study.load_study(nih_files.load())
+    cohort = nih_files.load()
+    (nih_files.root / "Data_Entry_2017_v2020.csv").unlink()
+    with pytest.raises(CourseError, match=r"There is no label file in .* any more"):
+        study.load_study(cohort)
 
 
 def test_rival_knows_age_sex_and_view_alone(phantom_cohort):
@@ -207,6 +214,24 @@ def test_rival_knows_age_sex_and_view_alone(phantom_cohort):
     assert (scores["Hernia"] == 0).all()
     same = films.groupby(["Age", "Sex", "View"])["Image"].transform("first")
     np.testing.assert_array_equal(scores.loc[films["Image"]], scores.loc[same])
+
+
+def test_a_rival_of_films_without_age_or_without_films(phantom_cohort):
+    films = phantom_cohort.split("test").head(30)
+    unknown = phantom_cohort.split("train").assign(Age=np.nan)
+    scores = study.rival_scores(unknown, films)
+    assert np.isfinite(scores.to_numpy()).all() and roc_auc_score(films["View"] == "AP", scores["Edema"]) > 0.9
+    assert (study.rival_scores(unknown.head(0), films) == 0).all(axis=None)
+    assert study.rival_scores(unknown, films.head(0)).empty
+
+
+def test_a_file_that_is_much_larger_is_not_read(tmp_path):
+    with (tmp_path / published.FILE).open("wb") as file:
+        file.truncate(2**34)
+    with pytest.raises(CourseError, match=r"is not the published file \(it is much larger\)"):
+        published.read_predictions(tmp_path / published.FILE)
+    with pytest.raises(CourseError, match="is no file: get"):
+        published.read_predictions(tmp_path)
 
 
 def test_rival_is_the_logistic_regression_of_all_films(phantom_cohort):

@@ -131,6 +131,25 @@ def test_a_cache_that_cannot_be_written_costs_no_result(films, counted, tmp_path
     assert printed.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: data[: data.rindex(b"\n", 0, -1) + 1],
+        lambda data: data.replace(b"0.", b"nan.", 1),
+        lambda data: b"\x00\x01" * 500,
+        lambda data: data + data.splitlines(True)[-1],
+    ],
+)
+def test_a_damaged_cache_is_computed_again(films, counted, tmp_path, spoil):
+    first = cohort_scores(films)
+    (path,) = (tmp_path / "build" / "scores").iterdir()
+    path.write_bytes(spoil(path.read_bytes()))
+    pd.testing.assert_frame_equal(cohort_scores(films), first, check_exact=True)
+    assert len(counted) == 10 and list(path.parent.iterdir()) == [path]
+
+
 def refuse(error):
     def raise_it(*_, **__):
         raise error

@@ -32,7 +32,7 @@ CORNERS = BOX_COLUMNS[2:]
 BOX_HEADER = ["Image Index", "Finding Label", ("Bbox [x", "x"), "y", "w", ("h]", "h")]
 HEALTHY = "No Finding"
 NUMBER = re.compile(r" *0*([0-9]{1,9})(?:\.0*)?([A-Z]?) *")  # 58, 00000001, 58.0, 058Y
-SHARE = re.compile(r" *[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]{1,2})? *")  # 225, 225.08, 2.25e2
+LENGTH = re.compile(r" *(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})? *")  # 225, 225.08, 2.25e2
 YEARS, YOUNG = {"": 1, "Y": 1}, {"M": 12, "W": 52, "D": 365}  # units of ages in early copies, how many make a year
 ENDINGS = ("png", "jpg", "jpeg")  # of films on disk
 OLDEST = 120  # the first label file holds ages up to 414
@@ -67,7 +67,7 @@ def read_labels(path):
     if table.empty:
         raise CourseError(f"{path} lists no film: fetch it again from NIH.")
     films = table[list(COLUMNS.values())].copy()
-    _refuse(films, [not name.strip() for name in films["Image"]], "Image", "the name of a film", path)
+    _refuse(films, [not name.strip() for name in films["Image"].tolist()], "Image", "the name of a film", path)
     twice = films["Image"][film_stems(films["Image"]).duplicated()]
     if len(twice):
         raise CourseError(f"{path} lists the film {named(twice.iloc[0])} twice: keep one of its rows.")
@@ -85,7 +85,7 @@ def read_labels(path):
 def _numbers(films, column, units, path):
     """Whole numbers of a column of texts, divided by their unit; few texts are distinct, so each is parsed once."""
     codes, texts = pd.factorize(films[column])
-    found = [NUMBER.fullmatch(text) for text in texts]
+    found = [NUMBER.fullmatch(text) for text in texts.tolist()]
     numbers = [int(match[1]) // units[match[2]] if match and match[2] in units else -1 for match in found]
     numbers = pd.Series(np.array(numbers, np.int64)[codes], films.index)
     _refuse(films, numbers < 0, column, "a whole number from 0 up to 999,999,999", path)
@@ -124,9 +124,11 @@ def _findings(labels, images, path):
 
 def film_stems(names):
     """Names of films without .png, .jpg or .jpeg: the same film may be kept in another format than a table says."""
+    index = names.index if isinstance(names, pd.Series) else None
+    names = list(names) if index is None else names.tolist()  # pandas' own texts are slow to walk through
     parts = [(name, *name.rpartition(".")) for name in names]
     stems = [head if ending.lower() in ENDINGS else name for name, head, _, ending in parts]
-    return pd.Series(stems, names.index if isinstance(names, pd.Series) else None, dtype=object)
+    return pd.Series(stems, index, dtype=object)
 
 
 def find_films(root):
@@ -209,10 +211,10 @@ def read_boxes(path, paths):
 
 
 def _within_film(rows, path):
-    """x, y, w, h of a box list as floats."""
-    box = rows[CORNERS].map(lambda text: float(text) if SHARE.fullmatch(text) else np.nan).astype(float)
+    """x, y, w, h of a box list as floats; what has a sign is no length."""
+    box = rows[CORNERS].map(lambda text: float(text) if LENGTH.fullmatch(text) else np.nan).astype(float)
     far = box[["x", "y"]] + box[["w", "h"]].to_numpy()
-    good = (box[["x", "y"]] >= 0).all(axis=1) & (box[["w", "h"]] > 0).all(axis=1) & (far <= BOX_PIXELS).all(axis=1)
+    good = (box[["w", "h"]] > 0).all(axis=1) & (far <= BOX_PIXELS).all(axis=1)
     if not good.all():
         image, *values = map(named, rows.loc[~good, ["Image", *CORNERS]].iloc[0])
         raise CourseError(
@@ -245,13 +247,13 @@ def assign_splits(films, root):
         return split, f"The split by patient is the course's own, not NIH's{alone}."
     train_val, test = (set(film_stems(read_lines(path))) for path in lists)
     stems = film_stems(films["Image"])
-    for wrong, place in ((~stems.isin(train_val | test), "neither"), (stems.isin(train_val & test), "both")):
+    for wrong, where in (
+        (~stems.isin(train_val | test), "neither train_val_list.txt nor test_list.txt"),
+        (stems.isin(train_val & test), "both train_val_list.txt and test_list.txt"),
+    ):
         if wrong.any():
-            image, lists = (
-                named(films["Image"][wrong].iloc[0]),
-                f"{' nor ' if place == 'neither' else ' and '}".join(LISTS),
-            )
-            raise CourseError(f"{root}: the film {image} is in {place} {lists}: fetch both lists again from NIH.")
+            image = named(films["Image"][wrong].iloc[0])
+            raise CourseError(f"{root}: the film {image} is in {where}: fetch both lists again from NIH.")
     split = np.where(stems.isin(test), "test", np.where(unit < 0.125, "valid", "train"))
     return split, "Test films are NIH's official list; its training list is divided by patient by the course."
 

@@ -145,7 +145,7 @@ def rival_scores(train, films):
     inputs = np.tile(features(positives.reset_index()), (2, 1))
     scores = pd.DataFrame(0.0, index=pd.Index(films["Image"], name="Image"), columns=list(FINDINGS))
     for finding, hits in positives.items():
-        if 0 < hits.sum() < len(train):
+        if 0 < hits.sum() < len(train) and len(films):
             weights = np.concatenate([hits, films_of - hits])
             model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
             model.fit(inputs, np.repeat([1, 0], len(films_of)), logisticregression__sample_weight=weights)

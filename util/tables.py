@@ -1,6 +1,6 @@
 """Text and tables that somebody else wrote, read within bounds: nothing is unpacked or kept before its size is known.
 
-A table of all of ChestX-ray14 has 8 MB and 112,120 rows; what is four times as large is no such table.
+A table of all of ChestX-ray14 has 8 MB and 112,120 rows; what is much larger is no such table.
 """
 
 import bz2
@@ -20,7 +20,7 @@ import pandas as pd
 from util.errors import CourseError
 
 MOST_BYTES = 32 * 2**20  # of a file, and of what is packed in it
-MOST_LINES, MOST_COLUMNS = 500_000, 200
+MOST_LINES, MOST_COLUMNS = 250_000, 200
 MOST_PARTS = 1000  # gzip files joined to one, or files in a zip
 MOST_MEMORY = 128 * 2**20  # bytes that unpacking .xz may ask for
 QUOTED = 80  # characters of a foreign cell that a message repeats
@@ -196,7 +196,7 @@ def read_table(path, columns, whose, **options):
     Raises
     ------
     CourseError : as `read_text`; a column that is absent or stands twice; a row that is longer or shorter than the
-    header, save for empty cells at its end; quotes that do not close; more than 500,000 lines, 200 columns or 131,072
+    header, save for empty cells at its end; quotes that do not close; more than 250,000 lines, 200 columns or 131,072
     characters in a cell.
     """
     rows = csv.reader(_lines(path, **options), strict=True)

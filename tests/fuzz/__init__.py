@@ -1,1 +1,1 @@
-"""Damaged and hostile input by the thousand: `python -m tests.fuzz`. What is read is right; all else gets one sentence."""
+"""Damaged and hostile input of every kind: a few hundred cases in the tests, thousands by `python -m tests.fuzz`."""
