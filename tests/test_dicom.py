@@ -328,6 +328,18 @@ def test_a_packed_picture_of_another_size(codes, more):
     refused(Film(codes, JPEG_2000, x10=rows, x11=columns).fragments(frame), words)
 
 
+def test_a_jpeg_2000_that_begins_off_its_grid(codes):
+    """Its size is from offset to end (ISO/IEC 15444-1, B-1)."""
+    frame = bytearray(packed(codes, "JPEG2000", no_jp2=True))
+    ends = [end + offset for end, offset in zip(struct.unpack_from(">2I", frame, 8), (3, 5), strict=True)]
+    struct.pack_into(">4I", frame, 8, *ends, 3, 5)
+    layout = reader._layout(read_header(memoryview(Film(codes, JPEG_2000).fragments(b"").bytes())))
+    assert reader._check_frame(bytes(frame), layout) == 16
+    struct.pack_into(">2I", frame, 16, 2, 5)
+    with pytest.raises(Refused, match="of 11 x 12 by its picture"):
+        reader._check_frame(bytes(frame), layout)
+
+
 def test_a_picture_in_colours_under_a_gray_header(codes):
     colour = np.dstack([(codes >> 4).astype(np.uint8)] * 3)
     refused(Film(colour[..., 0], JPEG).fragments(packed(colour, "JPEG")), "by its picture")

@@ -119,6 +119,11 @@ def test_what_is_no_film_is_named(tmp_path, ask):
         (b"", "it is empty"),
         (b"<html>", "it holds text"),
         (b"\x7fELF\x00", "neither PNG nor JPEG"),
+        (b"del\x7f", "neither PNG nor JPEG"),
+        (b"\ttext ~\r\n", "it holds text"),
+        (b"\x1f", "neither PNG nor JPEG"),
+        (b"a" * 512 + b"\0", "it holds text"),
+        (b"a" * 511 + b"\0", "neither PNG nor JPEG"),
     ):
         (tmp_path / "film.png").write_bytes(content)
         with pytest.raises(CourseError, match=reason):

@@ -109,6 +109,43 @@ def test_png_of_12_to_16_bits(top, tmp_path):
     assert np.abs(film - values / top * 255).max() <= 1
 
 
+def test_every_source_of_bytes(stored, tmp_path):
+    data = dicom(stored)
+    expected = read_own_film(data)
+    (tmp_path / "film").write_bytes(data)
+    for source in (
+        bytearray(data),
+        memoryview(data),
+        memoryview(bytearray(data)),
+        BytesIO(data),
+        tmp_path / "film",
+        str(tmp_path / "film"),
+    ):
+        np.testing.assert_array_equal(read_own_film(source), expected)
+    with (tmp_path / "film").open("rb") as file:
+        np.testing.assert_array_equal(read_own_film(file), expected)
+    for source in (None, 7, np.zeros((4, 4), np.uint8), ["film.dcm"]):
+        with pytest.raises(
+            CourseError, match="This upload is neither a path nor the bytes of a file: give one of them"
+        ):
+            read_own_film(source)
+    (tmp_path / "text").write_text("hello")
+    with (tmp_path / "text").open() as file, pytest.raises(CourseError, match="neither a path nor the bytes"):
+        read_own_film(file)
+
+
+def test_the_home_folder_is_known(stored, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "film.dcm").write_bytes(dicom(stored))
+    assert read_own_film("~/film.dcm").shape == stored.shape
+
+
+def test_an_empty_upload():
+    with pytest.raises(CourseError, match="This upload is empty: export the film again"):
+        read_own_film(b"")
+
+
 def test_png_and_jpeg_of_8_bits(tmp_path):
     gray = np.random.default_rng(2).integers(0, 256, (30, 40), dtype=np.uint8)
     Image.fromarray(gray).save(tmp_path / "film.png")
@@ -153,5 +190,12 @@ def test_a_table_of_gray_levels(stored):
 
 
 def test_a_film_packed_by_the_course_comes_back():
-    film = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    film = np.arange(256, dtype=np.uint8).reshape(8, 32)
     assert np.abs(read_own_film(as_dicom(film)).astype(int) - film).max() <= 1
+    header = pydicom.dcmread(BytesIO(as_dicom(film)))
+    assert "PatientName" not in header and "StudyDate" not in header
+    assert (header.BitsAllocated, header.BitsStored, header.HighBit, header.PixelRepresentation) == (16, 12, 11, 0)
+    assert (header.Rows, header.Columns, header.SamplesPerPixel) == (8, 32, 1)
+    assert (header.WindowCenter, header.WindowWidth, header.PhotometricInterpretation) == (2048, 4080, "MONOCHROME1")
+    np.testing.assert_array_equal(header.pixel_array, 4088 - 16 * film.astype(int))
+    assert header.file_meta.TransferSyntaxUID.is_little_endian and not header.file_meta.TransferSyntaxUID.is_implicit_VR

@@ -1,8 +1,12 @@
 """The input gate: is a picture an upright frontal chest film at all, and is it like the films a model learnt from?
 
 Asked before a film of unknown origin is shown to the model. It looks at 16 x 16 ranks of gray level, coarse enough to be
-blind to a finding, and knows no film but the training films: what is *not* a frontal film it learns from the same
-films, turned, inverted, cut, shuffled.
+blind to a finding, and at how much finer detail there is beside them; and knows no film but the training films: what is
+*not* a frontal film it learns from the same films, turned, inverted, cut, shuffled.
+
+It catches gross cases only. Fitted on 200 simulated films it refused none of 200 more of them, 6 % of 608 real ones, 98 %
+of 300 parts of two photographs and all of 300 smooth slopes; of films turned by 30 degrees 14 %, by 45 degrees 75 %; of
+mirrored films under 1 %: it does not notice left and right. No hand, no side view, no abdomen was at hand to try it on.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +18,8 @@ from scipy.stats import rankdata
 from util.errors import CourseError
 
 SIDE, AXES, FAMILIAR = 16, 10, 0.99  # cells a side; principal axes; share of training films to be called familiar
+FINE = 4 * SIDE  # cells a side of the finer grid
+PLAIN = 0.5  # a picture with less than this share of the detail of the plainest training film is no film
 
 
 @dataclass(frozen=True)
@@ -42,10 +48,11 @@ class Gate:
     axes: np.ndarray
     spread: np.ndarray
     limit: float
+    plainest: float
 
     def __call__(self, film):
         ranks = coarse_ranks(film).ravel()
-        if not (ranks.any() and self.weights @ ranks + self.bias > 0):
+        if self.weights @ ranks + self.bias <= 0 or detail(film) < self.plainest:
             return Verdict(
                 False,
                 False,
@@ -58,7 +65,11 @@ class Gate:
                 f"A frontal chest film, but further from the training films than {FAMILIAR:.0%} of them: "
                 "it lies outside what the model has seen, so trust no score of it.",
             )
-        return Verdict(True, True, "A frontal chest film, as like the training films as they are among themselves.")
+        return Verdict(
+            True,
+            True,
+            "A frontal chest film by its coarse grays, as like the training films as they are among themselves.",
+        )
 
     def _distance(self, ranks):
         """Mean squared deviation along the principal axes and beside them, in the training films' own variances."""
@@ -83,9 +94,26 @@ def coarse_ranks(film):
     film = np.asarray(film)
     if film.ndim != 2 or film.dtype != np.uint8 or min(film.shape) < SIDE:
         raise CourseError(f"The gate needs a film, uint8 (h, w) of at least {SIDE} pixels a side, here {film.shape}.")
-    small = np.asarray(Image.fromarray(film).resize((SIDE, SIDE), Image.Resampling.BILINEAR), float)
-    ranks = rankdata(small.ravel()) - (SIDE**2 + 1) / 2
-    return (ranks / (SIDE**2 - 1) * 2).reshape(SIDE, SIDE)
+    return _ranks(film, SIDE)
+
+
+def detail(film):
+    """How much of a film's picture is finer than 16 x 16 cells: float, 0 for a smooth slope, about 0.065 for a film.
+
+    The root mean square of what 64 x 64 ranks of gray level (a share, 0 to 1) have beside their means over 4 x 4 cells,
+    drawn smooth again. film : uint8 (h, w)
+    """
+    ranks = _ranks(film, FINE) / 2
+    blocks = ranks.reshape(SIDE, FINE // SIDE, SIDE, FINE // SIDE).mean(axis=(1, 3)).astype(np.float32)
+    smooth = Image.fromarray(blocks).resize((FINE, FINE), Image.Resampling.BILINEAR)
+    return float(np.sqrt(np.square(ranks - np.asarray(smooth, float)).mean()))
+
+
+def _ranks(film, side):
+    """Ranks from -1 to 1 of the gray levels of a film shrunk to (side, side)."""
+    small = np.asarray(Image.fromarray(film).resize((side, side), Image.Resampling.BILINEAR), float)
+    ranks = rankdata(small.ravel()) - (side**2 + 1) / 2
+    return (ranks / (side**2 - 1) * 2).reshape(side, side)
 
 
 def not_frontal(film, rng):
@@ -148,5 +176,6 @@ def fit_gate(films, seed=0):
     along = (right - mean) @ axes.T
     beside = np.sqrt(np.square(right - mean - along @ axes).sum(axis=1))
     spread = np.sqrt(np.square(np.column_stack([along, beside])).mean(axis=0))
-    gate = Gate(line.coef_[0], float(line.intercept_[0]), mean, axes, spread, np.inf)
+    plainest = PLAIN * min(detail(film) for film in films)
+    gate = Gate(line.coef_[0], float(line.intercept_[0]), mean, axes, spread, np.inf, plainest)
     return replace(gate, limit=float(np.quantile(gate._distance(right), FAMILIAR)))
