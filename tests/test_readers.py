@@ -21,7 +21,7 @@ from util.images import Preprocessing
 from util.readers import CHECKPOINT, HDF5, SAFETENSORS, TORCH, look_inside
 from util.readers.densenet import from_torch, put, torch_names
 from util.readers.hdf5 import EPSILON, read_keras2
-from util.readers.limits import LARGEST, NUMBERS
+from util.readers.limits import LARGEST
 from util.readers.torch_pickle import read_torch
 
 REFERENCE = Path(__file__).parent / "interop" / "reference"  # made by PyTorch and tf-keras, see make_reference.py
