@@ -126,7 +126,7 @@ def test_a_file_of_ones_own_needs_labels_and_preprocessing(load, layers, write_t
             load(path=path, findings=findings, preprocessing=RULES)
     for rules in ((32, 120.0, 60.0), {"size": 32}, Preprocessing(31, 120.0, 60.0), Preprocessing(2049, 120.0, 60.0)):
         with pytest.raises(
-            CourseError, match="preprocessing= of .* is a util.images.Preprocessing for films of 32 to 2048"
+            CourseError, match=r"preprocessing= of .* is a util\.images.Preprocessing for films of 32 to 2048"
         ):
             load(path=path, findings=FINDINGS, preprocessing=rules)
     with pytest.raises(CourseError, match=r"Cardiomegaly is not once among the labels .* give findings="):

@@ -373,7 +373,7 @@ def test_a_passport_at_the_edge_of_what_can_be_used(tiny_release):
         {"preprocessing": {"size": 32, "mean": -1e5, "std": [5], "aspect": "crop"}},
         {"name": "x" * 2000, "bytes": 1, "prevalence": dict.fromkeys(FINDINGS, 1e-9)},
         {"training_films": ["a.png"], "training_hashes": "A" * 43 + "="},
-        {"training_films": [], "labels": []},
+        {"training_films": [], "training_hashes": "", "labels": []},
     ):
         change_passport(tiny_release, **edge)
         assert read_passport().items() >= edge.items()
