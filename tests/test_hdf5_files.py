@@ -164,11 +164,11 @@ def test_a_reader_that_crashes_loops_or_swells_is_one_sentence(code, monkeypatch
 def test_a_reader_that_waits_is_not_waited_for(monkeypatch, tmp_path):
     monkeypatch.setattr(apart, "PATIENCE", 1)
     child(monkeypatch, "import time; time.sleep(60)")
-    with pytest.raises(CourseError, match="took more than 1 seconds"):
+    with pytest.raises(CourseError, match=r"took more than 1 seconds"):
         read_apart(files.keras2(tmp_path / "w.h5"))
 
 
 def test_limits_leave_room_for_what_a_file_may_hold(monkeypatch, tmp_path):
     child(monkeypatch, "x = bytearray(500_000_000); import sys; print('sentence'); sys.exit(3)")
-    with pytest.raises(CourseError, match="^sentence$"):
+    with pytest.raises(CourseError, match=r"^sentence$"):
         read_apart(files.keras2(tmp_path / "w.h5"))
