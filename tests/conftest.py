@@ -84,6 +84,17 @@ def nih_files(tmp_path):
     return NihFolder(tmp_path / "nih")
 
 
+@pytest.fixture
+def write(tmp_path):
+    """Write bytes to a file; returns its path."""
+
+    def write(data, name="w"):
+        (tmp_path / name).write_bytes(data)
+        return tmp_path / name
+
+    return write
+
+
 @pytest.fixture(scope="session")
 def nih_root():
     """Folder of real films: the environment variable CXR_TEST_ROOT, else ../shared/nih of the course."""

@@ -426,7 +426,7 @@ def test_a_layer_used_twice_in_one_model_is_no_place_to_look_at(films):
     conv = L.Conv2D(4, 3, padding="same", name="conv")
     inputs = keras.Input((32, 32, 4))
     x = L.GlobalAveragePooling2D()(L.ReLU(name="relu")(conv(conv(inputs))))
-    with pytest.raises(CourseError, match="'conv' of .* is used more than once"):
+    with pytest.raises(CourseError, match=r"'conv' of .* is used more than once"):
         grad_cam(keras.Model(inputs, L.Dense(2)(x)), np.zeros((1, 32, 32, 4), np.float32), "conv")
 
 

@@ -140,3 +140,42 @@ def test_every_real_film_is_scored(tiny, nih_cohort, nih_root, capsys):
     assert np.isfinite(table).all(axis=None) and capsys.readouterr().out == ""
     for path in sorted((nih_root / "odd").glob("*.png")):
         assert np.isfinite(tiny.preprocessing(read_film(path))).all()
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_networks_of_the_weights_compute_in_float32_whatever_the_policy(policy):
+    import keras
+
+    from util.model import build_densenet
+
+    before = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
+    try:
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_floatx("float64")
+        keras.config.set_image_data_format("channels_first")
+        network = build_densenet(32)
+        assert keras.config.dtype_policy().name == policy and keras.config.floatx() == "float64"
+        assert keras.config.image_data_format() == "channels_first"
+    finally:
+        keras.config.set_dtype_policy(before[0])
+        keras.config.set_floatx(before[1])
+        keras.config.set_image_data_format(before[2])
+    assert {layer.compute_dtype for layer in network.layers} == {"float32"}
+    assert {str(variable.dtype) for variable in network.variables} == {"float32"}
+    assert network.input_shape == (None, 32, 32, 3) and network.output_shape == (None, 14)
+    assert network.get_layer("relu").output.shape == (None, 1, 1, 1024)
+
+
+def test_settings_come_back_after_a_network_that_cannot_be_built():
+    import keras
+
+    from util.model import build_densenet
+
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        with pytest.raises(ValueError):
+            build_densenet(8)
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -19,9 +19,10 @@ from util.errors import CourseError
 from util.findings import FINDINGS
 from util.images import Preprocessing
 from util.readers import CHECKPOINT, HDF5, SAFETENSORS, TORCH, look_inside
+from util.readers.checkpoint import read_checkpoint
 from util.readers.densenet import from_torch, put, torch_names
 from util.readers.hdf5 import EPSILON, read_keras2
-from util.readers.limits import LARGEST, NUMBERS
+from util.readers.limits import LARGEST
 from util.readers.torch_pickle import read_torch
 
 REFERENCE = Path(__file__).parent / "interop" / "reference"  # made by PyTorch and tf-keras, see make_reference.py
@@ -329,7 +330,7 @@ def test_large_files_are_not_opened(tmp_path):
         read_torch(tmp_path / "w.pt")
     with zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/data.pkl", b"\0" * 16_000_001)
-    with pytest.raises(CourseError, match="data.pkl of 16,000,001 bytes, where 16,000,000 are the most"):
+    with pytest.raises(CourseError, match=r"data\.pkl of 16,000,001 bytes, where 16,000,000 are the most"):
         read_torch(tmp_path / "bomb.pt")
 
 
@@ -435,6 +436,22 @@ def test_checkpoint_into_our_model(load, model, layers, tmp_path):
     data.unlink()
     with pytest.raises(CourseError, match="get both of its files again"):
         load(path=prefix, findings=FINDINGS, preprocessing=RULES)
+
+
+def test_tensorflow_reads_the_checkpoints_of_the_other_tests(tmp_path):
+    import tensorflow as tf
+
+    from tests.fuzz import weights as files
+
+    prefix = tmp_path / "cp"
+    index, data = files.checkpoint()
+    (tmp_path / "cp.index").write_bytes(index)
+    (tmp_path / "cp.data-00000-of-00001").write_bytes(data)
+    assert look_inside(prefix) == (CHECKPOINT, prefix)
+    theirs = tf.train.load_checkpoint(str(prefix))
+    layers = read_checkpoint(prefix).layers
+    np.testing.assert_array_equal(layers[0][1][0], theirs.get_tensor(files.layer_key(0, "kernel").decode()))
+    np.testing.assert_array_equal(layers[1][1][1], theirs.get_tensor(files.layer_key(1, "bias").decode()))
 
 
 # ---- What a file is ---------------------------------------------------------------------------------------------

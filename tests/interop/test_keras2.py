@@ -48,7 +48,7 @@ def test_hdf5(films, tmp_path, whole, final_relu, load):
     else:
         model.save_weights(path)
     renamed = path.rename(tmp_path / "weights of somebody")
-    loaded = load(path=renamed, preprocessing=RULES)
+    loaded = load(path=renamed, findings=FINDINGS, preprocessing=RULES)
     assert ("relu" in [layer.name for layer in loaded.model.layers]) == final_relu
     assert np.abs(ours(loaded, films) - theirs(model, films)).max() <= 1e-6
 
@@ -56,7 +56,7 @@ def test_hdf5(films, tmp_path, whole, final_relu, load):
 def test_other_classes_are_refused_before_anything_is_put_in(tmp_path, load):
     network(outputs=13).save_weights(tmp_path / "w.h5")
     with pytest.raises(CourseError, match="has 13 outputs, and 14 labels are known of it"):
-        load(path=tmp_path / "w.h5", preprocessing=RULES)
+        load(path=tmp_path / "w.h5", findings=FINDINGS, preprocessing=RULES)
 
 
 def test_checkpoint(films, tmp_path, load):

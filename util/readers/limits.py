@@ -57,14 +57,14 @@ def regular(path, largest=LARGEST):
 
 def contents(path, largest=LARGEST):
     """All bytes of a regular file of at most `largest` bytes."""
-    path, _ = regular(path, largest)
+    path, size = regular(path, largest)
     try:
         with path.open("rb") as file:
-            data = file.read(largest + 1)
+            data = file.read(size + 1)
     except OSError as error:
         raise CourseError(f"{path} cannot be read ({reason(error)}): check its rights, or get it again.") from None
-    if len(data) > largest:  # it has grown meanwhile
-        raise CourseError(f"{path} has more than {largest / 1e6:.0f} MB: no DenseNet-121 needs so many.")
+    if len(data) != size:
+        raise CourseError(f"{path} changed while it was read: wait until it is written, then try again.")
     return data
 
 

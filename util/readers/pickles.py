@@ -141,7 +141,9 @@ def read_pickle(data, start=0, budget=None):
         for opcode, argument, _ in pickletools.genops(file):
             machine.budget.take()
             machine.step(opcode.name, argument)
-        (top,) = machine.stack
+        top = machine.pop()
+        if machine.stack:
+            raise Unreadable("a damaged pickle")
     except Unreadable:
         raise
     except (IndexError, KeyError, ValueError, OverflowError) as error:  # too few things on the stack, or a bad argument
@@ -218,9 +220,9 @@ def _set(target, key, value):
 
 
 def _call(machine, _):
-    arguments, function = machine.pop(), machine.pop()
+    arguments, function = _sequence(machine, machine.pop()), machine.pop()
     meaning = MEANING.get((function.module, function.name)) if isinstance(function, Name) else None
-    machine.stack.append(meaning(machine, *_sequence(machine, arguments)) if meaning else Thing())
+    machine.stack.append(meaning(machine, *arguments) if meaning else Thing())
 
 
 def _object(parts):

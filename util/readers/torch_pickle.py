@@ -181,7 +181,7 @@ def _network(top):
     """
     budget, found, waiting = Budget(ENTRIES, "entries"), [], [("", top, LEVELS)]
     while waiting:
-        where, thing, levels = waiting.pop()
+        where, thing, levels = waiting.pop(0)
         if isinstance(thing, Thing) and "_modules" in thing.state:
             found.append((where, _of_module(thing, budget)))
             continue
