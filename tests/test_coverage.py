@@ -55,9 +55,25 @@ def test_a_row_of_the_study_is_what_the_command_counts():
 
 
 def test_coverage_counts_what_lies_within():
-    ends = [(0.1, 0.3), (0.2, 0.4), (np.nan, np.nan), (0.25, 0.3)]
-    assert coverage._held(ends, 0.2) == 0.5
-    assert np.isnan(coverage._held([], 0.2))
+    low, high = np.array([0.1, 0.2, np.nan, 0.25]), np.array([0.3, 0.4, np.nan, 0.3])
+    assert coverage._held(low, high, 0.2) == 0.5
+    assert np.isnan(coverage._held([], [], 0.2))
+
+
+def test_many_rounds_at_once_are_the_courses_own_functions():
+    y, who = coverage.designs()["phantom Mass"]
+    first, second = np.random.default_rng(0).normal(size=(2, 5, len(y))) + y
+    (aucs, parts), (_, others) = (coverage.parts_of_many(y, who, scores) for scores in (first, second))
+    ends = evaluation.interval_around(
+        aucs, np.sum(parts**2, axis=1), effective=evaluation.influence(y, first[0], who).effective
+    )
+    for k in range(5):
+        found = evaluation.influence(y, first[k], who)
+        assert aucs[k] == pytest.approx(found.auc, abs=1e-12)
+        assert parts[k] == pytest.approx(found.of_positives + found.of_negatives, abs=1e-12)
+        assert (ends[0][k], ends[1][k]) == pytest.approx(evaluation.auc_interval(y, first[k], patients=who), abs=1e-12)
+        error = comparison.auc_difference(y, first[k], second[k], who).error
+        assert np.sqrt(np.sum((parts[k] - others[k]) ** 2)) == pytest.approx(error, abs=1e-12)
 
 
 def test_scores_have_the_auc_and_the_share_that_are_asked_for():

@@ -273,6 +273,15 @@ def test_interval_by_closed_form():
     assert evaluation.auc_interval(y, score, level=0.90) == pytest.approx(tuple(odds / (1 + odds)), rel=1e-12)
 
 
+def test_intervals_of_many_are_those_of_each():
+    areas, variances = np.array([0.0, 0.3, 0.8, 1.0, np.nan, 0.7]), np.array([0.0, 0.02, 0.001, 0.0, 0.01, np.nan])
+    for asked in ({}, {"scale": "plain"}, {"effective": 7.5}, {"effective": 7.5, "middle": 0.2}):
+        low, high = evaluation.interval_around(areas, variances, 0.9, **asked)
+        alone = [evaluation.interval_around(*pair, 0.9, **asked) for pair in zip(areas, variances, strict=True)]
+        assert np.column_stack([low, high]) == pytest.approx(np.array(alone), nan_ok=True)
+        assert np.isnan(low).tolist() == [k in ((4, 5) if "effective" in asked else (0, 3, 4, 5)) for k in range(6)]
+
+
 def test_the_added_patient_is_one_more_placement():
     """With one negative class so large that it adds nothing: t of the placements with 1/2 among them, by scipy."""
     placements = np.array([0.9, 0.7, 0.95, 0.6, 0.85, 0.99])

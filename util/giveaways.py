@@ -55,8 +55,7 @@ def judge(y, score, patients, level):
     """AUC of a giveaway, its interval clustered by patient, and whether it is strong: outside .5 -+ BAND."""
     area = auc(y, score)
     low, high = auc_interval(y, score, level, patients)
-    sure = area in (0, 1) or np.isnan(low)  # every film in order, or too few patients for an interval
-    far = area <= BAND or area >= 1 - BAND if sure else low > 0.5 + BAND or high < 0.5 - BAND
+    far = area <= BAND or area >= 1 - BAND if np.isnan(low) else low > 0.5 + BAND or high < 0.5 - BAND
     return {"auc": area, "low": low, "high": high, "strong": bool(far)}
 
 
