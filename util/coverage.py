@@ -1,7 +1,7 @@
 """Do 95 % intervals hold the truth? Simulated clinics with few patients, uneven patients, and those of the phantom films.
 
 python -m util.coverage                        prints the table; a few minutes, most of them for the bootstrap
-python -m util.coverage --out coverage.csv     writes it; data/coverage.csv is --rounds 4000
+python -m util.coverage --out coverage.csv     writes it; data/coverage.csv is --rounds 2000
 
 A patient's films share a part of their scores' scatter, and the true AUC is known. Of each clinic's scores every kind of
 interval is made as the course makes it (`util.evaluation`), and it is counted how often the truth lies within.
