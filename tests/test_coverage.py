@@ -40,7 +40,8 @@ def test_the_study_is_committed_and_keeps_its_word():
     table = pd.read_csv(TABLE)
     assert list(dict.fromkeys(table["clinic"])) == list(coverage.designs())
     asked = table[table["clinic"].str.startswith("phantom") | table["clinic"].str.contains("films of each")]
-    assert asked["by patient"].between(0.93, 0.985).all() and len(asked) == 4 * (14 + 12)
+    assert len(asked) == 4 * (14 + 12) and asked["by patient"].min() >= 0.93
+    assert asked["by patient"].max() <= 0.985 + 3 * np.sqrt(0.985 * 0.015 / 2000)  # the luck of 2,000 rounds
     assert table["by patient"].min() > 0.92 and (table["difference"] > 0.93).all()
     assert asked["normal quantile"].min() < 0.82  # what the large-sample interval would do
 
@@ -55,9 +56,25 @@ def test_a_row_of_the_study_is_what_the_command_counts():
 
 
 def test_coverage_counts_what_lies_within():
-    ends = [(0.1, 0.3), (0.2, 0.4), (np.nan, np.nan), (0.25, 0.3)]
-    assert coverage._held(ends, 0.2) == 0.5
-    assert np.isnan(coverage._held([], 0.2))
+    low, high = np.array([0.1, 0.2, np.nan, 0.25]), np.array([0.3, 0.4, np.nan, 0.3])
+    assert coverage._held(low, high, 0.2) == 0.5
+    assert np.isnan(coverage._held([], [], 0.2))
+
+
+def test_many_rounds_at_once_are_the_courses_own_functions():
+    y, who = coverage.designs()["phantom Mass"]
+    first, second = np.random.default_rng(0).normal(size=(2, 5, len(y))) + y
+    (aucs, parts), (_, others) = (coverage.parts_of_many(y, who, scores) for scores in (first, second))
+    ends = evaluation.interval_around(
+        aucs, np.sum(parts**2, axis=1), effective=evaluation.influence(y, first[0], who).effective
+    )
+    for k in range(5):
+        found = evaluation.influence(y, first[k], who)
+        assert aucs[k] == pytest.approx(found.auc, abs=1e-12)
+        assert parts[k] == pytest.approx(found.of_positives + found.of_negatives, abs=1e-12)
+        assert (ends[0][k], ends[1][k]) == pytest.approx(evaluation.auc_interval(y, first[k], patients=who), abs=1e-12)
+        error = comparison.auc_difference(y, first[k], second[k], who).error
+        assert np.sqrt(np.sum((parts[k] - others[k]) ** 2)) == pytest.approx(error, abs=1e-12)
 
 
 def test_scores_have_the_auc_and_the_share_that_are_asked_for():
@@ -78,7 +95,7 @@ def test_clinics_by_hand():
 
 def test_averages_and_gaps_of_few_patients_hold_the_truth():
     """Twelve patients with the findings, unequal films; macro average of 14 equal findings, gap of two groups."""
-    rng, held, rounds = np.random.default_rng(3), np.zeros(2), 300
+    rng, held, rounds = np.random.default_rng(3), np.zeros(2), 150
     y, who = coverage.uneven_clinic([8, 6, 4, 3, *[1] * 8], 60)
     labels, group = np.tile(y[:, None], 14), np.arange(len(y)) % 2 == 0
     for _ in range(rounds):
@@ -128,10 +145,10 @@ def test_band_of_few_patients_holds_the_curve_at_each_rate():
         y, who = coverage.uneven_clinic(films, 100)
         truth = norm.sf(norm.isf(rates) - np.sqrt(2) * norm.ppf(area))
         held = np.zeros(3)
-        for score in coverage.draw_scores(y, who, area, 0.6, 150, rng):
-            band = curves.roc_band(y, score, who, rates, rounds=100)
+        for score in coverage.draw_scores(y, who, area, 0.6, 100, rng):
+            band = curves.roc_band(y, score, who, rates, rounds=60)
             held += (band["low"] <= truth) & (truth <= band["high"])
-        assert all(enough(share, 150) for share in held / 150)
+        assert all(enough(share, 100) for share in held / 100)
 
 
 def test_the_command_prints_or_writes_its_table(tmp_path, monkeypatch, capsys):

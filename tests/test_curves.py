@@ -31,7 +31,7 @@ def test_interval_of_average_precision_is_that_of_its_parts():
     sums = [moved[patients == one].sum() / np.sqrt(1 - 1 / 10) for one in range(10)]
     sums += [moved[patients == one].sum() / np.sqrt(1 - 1 / 60) for one in range(100, 160)]
     value = evaluation.average_precision(y, score)
-    expected = evaluation.interval_around(value, np.sum(np.square(sums)), 0.9, effective=10, middle=0.2)
+    expected = evaluation.interval_around(value, np.sum(np.square(sums)), 0.9, effective=10)
     found = curves.average_precision_interval(y, score, 0.9, patients)
     assert found == pytest.approx(expected, rel=1e-12)
     assert found[0] < value < found[1]

@@ -1,10 +1,10 @@
 """Do 95 % intervals hold the truth? Simulated clinics with few patients, uneven patients, and those of the phantom films.
 
-python -m util.coverage                        a minute or two for each thousand rounds; prints the table
-python -m util.coverage --out coverage.csv     writes it; data/coverage.csv is --rounds 4000
+python -m util.coverage                        prints the table; a few minutes, most of them for the bootstrap
+python -m util.coverage --out coverage.csv     writes it; data/coverage.csv is --rounds 2000
 
 A patient's films share a part of their scores' scatter, and the true AUC is known. Of each clinic's scores every kind of
-interval is made as the course makes it (`util.evaluation`), and counted is how often the truth lies within.
+interval is made as the course makes it (`util.evaluation`), and it is counted how often the truth lies within.
 """
 
 import argparse
@@ -14,17 +14,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from util.comparison import auc_difference
 from util.errors import CourseError
-from util.evaluation import influence, interval_around, interval_of, variance_of
+from util.evaluation import influence, interval_around
 from util.findings import FINDINGS
 from util.progress import progress
 from util.resampling import bootstrap_aucs, percentile_interval
-from util.stats import effective_number
+from util.stats import effective_number, student_quantile
 
 LEVEL = 0.95
 KINDS = ("by film", "normal quantile", "by patient", "bootstrap", "difference")
-RESAMPLED = 200  # clinics of each design whose bootstrap intervals are counted: one takes as long as a hundred formulas
+RESAMPLED = 40  # clinics of each design whose bootstrap intervals are counted: one takes as long as a hundred formulas
 NEGATIVE_PATIENTS = 100
 
 
@@ -52,6 +51,25 @@ def draw_scores(y, patients, area, common, rounds, rng):
     return noise + y * np.sqrt(2) * norm.ppf(area)
 
 
+def parts_of_many(y, patients, scores):
+    """AUCs (rounds,) of scores without ties (rounds, films), and the patients' parts (rounds, patients) of their errors.
+
+    The sums of `util.evaluation.influence`'s parts, of all rounds at once.
+    """
+    order = np.argsort(scores, axis=1)
+    ill = y[order]
+    placed = np.where(ill, np.cumsum(~ill, axis=1) / np.sum(~y), 1 - np.cumsum(ill, axis=1) / np.sum(y))
+    placements = np.empty_like(placed)
+    np.put_along_axis(placements, order, placed, axis=1)
+    areas, sums = placements[:, y].mean(axis=1), 0.0
+    for mask in (y, ~y):
+        of_patient = np.eye(patients.max() + 1)[patients[mask]] / mask.sum()
+        share = of_patient.sum(axis=0)
+        part = placements[:, mask] @ of_patient - areas[:, None] * share
+        sums = sums + part / np.sqrt(np.where(share < 1, 1 - share, 1))
+    return areas, sums
+
+
 def coverage(y, patients, area, common, rounds, seed=0, resampled=0):
     """Share of clinics whose interval holds the truth, for each of KINDS, and the median width by patient.
 
@@ -68,28 +86,29 @@ def coverage(y, patients, area, common, rounds, seed=0, resampled=0):
     samples, 1.96 standard errors by patient; 'difference' that of two models of this AUC. Where an interval cannot be
     told it does not hold the truth.
     """
-    rng = np.random.default_rng(seed)
+    rng, films = np.random.default_rng(seed), np.arange(len(y))
     first, second = (draw_scores(y, patients, area, common, rounds, rng) for _ in range(2))
-    limits = {kind: [] for kind in KINDS}
-    for score, rival in zip(first, second, strict=True):
-        parts, films = influence(y, score, patients), influence(y, score)
-        limits["by film"].append(interval_around(films.auc, variance_of(films), LEVEL))
-        limits["normal quantile"].append(interval_around(parts.auc, variance_of(parts), LEVEL))
-        limits["by patient"].append(interval_of(parts, LEVEL))
-        found = auc_difference(y, score, rival, patients, LEVEL)
-        limits["difference"].append((found.low, found.high))
+    effective = influence(y, first[0], patients).effective
+    (aucs, parts), (others, other_parts) = (parts_of_many(y, patients, scores) for scores in (first, second))
+    by_film, by_patient = (np.sum(sums**2, axis=1) for sums in (parts_of_many(y, films, first)[1], parts))
+    reach = student_quantile(LEVEL, effective - 1) * np.sqrt(np.sum((parts - other_parts) ** 2, axis=1))
+    limits = {
+        "by film": interval_around(aucs, by_film, LEVEL),
+        "normal quantile": interval_around(aucs, by_patient, LEVEL),
+        "by patient": interval_around(aucs, by_patient, LEVEL, effective=effective),
+        "bootstrap": ([], []),
+        "difference": (aucs - others - reach, aucs - others + reach),
+    }
     if resampled:
         drawn = first[:resampled].T
         draws = bootstrap_aucs(np.broadcast_to(y[:, None], drawn.shape), drawn, patients, 1_000, seed)
-        effective = influence(y, first[0], patients).effective
-        limits["bootstrap"] = percentile_interval(draws, LEVEL, [effective] * draws.shape[1])
-    held = {kind: _held(ends, 0.0 if kind == "difference" else area) for kind, ends in limits.items()}
-    return held | {"width": float(np.median(np.diff(np.array(limits["by patient"]), axis=1)))}
+        limits["bootstrap"] = percentile_interval(draws, LEVEL, [effective] * draws.shape[1]).T
+    held = {kind: _held(*ends, 0.0 if kind == "difference" else area) for kind, ends in limits.items()}
+    return held | {"width": float(np.median(np.subtract(*limits["by patient"][::-1])))}
 
 
-def _held(ends, truth):
-    low, high = np.reshape(ends, (-1, 2)).T
-    return float(np.mean((low <= truth) & (truth <= high))) if len(low) else np.nan
+def _held(low, high, truth):
+    return float(np.mean((np.asarray(low) <= truth) & (truth <= np.asarray(high)))) if len(low) else np.nan
 
 
 def designs():

@@ -86,8 +86,8 @@ def average_precision_interval(y, score, level=0.95, patients=None):
     y, score, level, patients : as those of `util.evaluation.auc_interval`
 
     The films' influences are added up by patient, and the interval is made of their variance as that of an AUC
-    (`util.evaluation.interval_around`); the patient who is added has the precision of chance, the prevalence. It holds
-    for this prevalence: where the finding is rarer the average precision is another.
+    (`util.evaluation.interval_around`). It holds for this prevalence: where the finding is rarer, the average precision
+    is lower.
     """
     y, score = checked(y, score)
     who, everyone = patient_codes(patients, len(y))
@@ -100,4 +100,4 @@ def average_precision_interval(y, score, level=0.95, patients=None):
         share = np.bincount(who[mask], minlength=everyone) / mask.sum()
         sums += np.bincount(who[mask], moved[mask], everyone) / np.sqrt(np.where(share < 1, 1 - share, 1))
     value = average_precision(y, score)
-    return interval_around(value, float(np.sum(sums**2)), level, "logit", effective, y.mean())
+    return interval_around(value, float(np.sum(sums**2)), level, "logit", effective)

@@ -20,6 +20,7 @@ from util.stats import checked, effective_number, normal_quantile, patient_codes
 # The fewest patients (films, where no patients are given) of either class for an AUC. The intervals hold the truth with
 # fewer, too (`python -m util.coverage`), but from five at an AUC of 0.75 they reach over half of the scale.
 MINIMUM = 10
+ADDED = 2  # hits, and as many misses, that an interval adds to those that an AUC is worth
 
 
 def roc_curve(y, score):
@@ -192,8 +193,8 @@ def auc_interval(y, score, level=0.95, patients=None, scale="logit"):
 
     Returns
     -------
-    (low, high), floats in [0, 1] with the AUC between them; NaN where the variance is unknown, and, plain, where the
-    AUC is 0 or 1, since a variance of 0 from a finite sample is no certainty
+    (low, high), floats in [0, 1] with the AUC between them; NaN where the variance is unknown, and where the AUC is 0
+    or 1, since a variance of 0 from a finite sample is no certainty
     """
     if scale not in ("logit", "plain"):
         raise CourseError(f"There is no scale {scale!r}: use 'logit' or 'plain'.")
@@ -205,35 +206,41 @@ def interval_of(parts, level=0.95, scale="logit"):
     return interval_around(parts.auc, variance_of(parts), level, scale, parts.effective)
 
 
-def interval_around(area, variance, level=0.95, scale="logit", effective=np.inf, middle=0.5):
+def interval_around(area, variance, level=0.95, scale="logit", effective=np.inf):
     """Interval (low, high) of an AUC whose variance is known.
 
     Parameters
     ----------
-    area, variance, level, scale : as the AUC, `auc_variance` and the arguments of `auc_interval`
+    area, variance : floats or arrays; level, scale : as those of `auc_interval`
     effective : float, `Influence.effective`: of how many patients of equal weight the variance is known; infinite for
         the interval of large samples, logit(AUC) +- z standard errors
-    middle : float in (0, 1), what chance would reach; one half for an AUC
 
     The logit keeps the interval within (0, 1) and covers better than the plain one when the AUC is high or positives
     are few (Qin and Hotilovac 2008, doi 10.1177/0962280207087173). Two things more where patients are few, each of which
-    vanishes where they are many. One patient is added who ranks in the middle, as Agresti and Coull 1998 (doi
-    10.1080/00031305.1998.10480550) add to a share: few positives that all rank high would else look the same as each
-    other and too sure. And the quantile is Student's, since the standard error is known from few patients, too;
-    patients with different numbers of films count as Kish's effective number. `python -m util.coverage` measures it.
+    vanishes where they are many. The quantile is Student's, since the standard error is known from few patients, too, and
+    patients with different numbers of films count as Kish's effective number. And the middle moves towards one half: few
+    positives that by luck all rank high also look alike, and the interval of large samples is then too high and too
+    narrow at once. AUC (1 - AUC) / variance is how many independent hits and misses would tell as much; to them
+    hits and misses are added, as to a share by Agresti and Coull 1998 (doi 10.1080/00031305.1998.10480550). That Student's
+    degrees are the effective number itself, for the other class adds to those of the rarer one, and how many are added,
+    was settled by simulation: `python -m util.coverage`.
     """
-    z = normal_quantile(level)
-    if np.isnan(area) or np.isnan(variance) or (area in (0, 1) and (scale == "plain" or np.isinf(effective))):
-        return np.nan, np.nan
+    area, variance, quantile = np.asarray(area, dtype=float), np.asarray(variance, dtype=float), normal_quantile(level)
+    known = (area > 0) & (area < 1) & (variance > 0)
+    share, variance = np.where(known, area, 0.5), np.where(known, variance, 1.0)
     if scale == "plain":
-        reach = z * np.sqrt(variance)
-        return float(max(area - reach, 0)), float(min(area + reach, 1))
-    centre, quantile = area, z
-    if not np.isinf(effective):
-        centre, quantile = (effective * area + middle) / (effective + 1), student_quantile(level, effective)
-        variance = ((effective - 1) * variance + (area - middle) ** 2 / (effective + 1)) / (effective + 1)
-    reach = quantile * np.sqrt(variance) / (centre * (1 - centre))
-    return float(min(expit(logit(centre) - reach), area)), float(max(expit(logit(centre) + reach), area))
+        reach = quantile * np.sqrt(variance)
+        low, high = np.maximum(share - reach, 0), np.minimum(share + reach, 1)
+    else:
+        centre = share
+        if not np.isinf(effective):
+            films, quantile = share * (1 - share) / variance, student_quantile(level, effective)
+            centre = (films * share + ADDED) / (films + 2 * ADDED)
+        reach = quantile * np.sqrt(variance) / (share * (1 - share))
+        low = np.minimum(expit(logit(centre) - reach), share)
+        high = np.maximum(expit(logit(centre) + reach), share)
+    low, high = np.where(known, low, np.nan), np.where(known, high, np.nan)
+    return (low, high) if low.ndim else (float(low), float(high))
 
 
 def hanley_mcneil_variance(area, positives, negatives):
@@ -332,7 +339,7 @@ def _row(y, score, minimum, level, who):
     if who is not None:
         row["delong_low"], row["delong_high"] = auc_interval(y, score, level)
     if np.isnan(row["low"]):
-        row["note"] = "no interval: one film or patient"
+        row["note"] = "no interval: the AUC is 0 or 1" if row["auc"] in (0, 1) else "no interval: one film or patient"
     return row
 
 
