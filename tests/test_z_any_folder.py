@@ -34,8 +34,8 @@ STOPS = {
 RUNS = {
     "one film": {"01": "head", "03": "vary-figure", "05": "all-figure"},
     "twelve of twelve patients": {"01": "find-copies", "03": "all-figure", "05": "all-figure"},
-    "one view, one sex": {"01": "levels-figure", "03": "wrong-ways", "05": "own-gate"},
-    "findings only": {"01": "memory", "02": "losses-figure", "03": "wrong-figure", "05": "faith-curves"},
+    "one view, one sex": {"01": "levels-figure", "03": "wrong-scores", "05": "all-figure"},
+    "findings only": {"01": "memory", "02": "losses-figure", "03": "wrong-figure", "05": "null-table"},
     "no finding": {"01": "normal-films", "03": "all-figure", "05": "sigmoid-figure"},
     "labels without films": {"01": "view-figure", "02": "scales", "03": "parts-table", "05": "hand-cam"},
 }
