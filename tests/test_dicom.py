@@ -12,6 +12,7 @@ from tests.dicom_film import Film, full, near, packed, refused
 from tests.fuzz.dicom_writer import BIG, DEFLATED, EXPLICIT, IMPLICIT, JPEG, JPEG_2000, RLE, Writer, packbits
 from util import decode, dicom_header
 from util import dicom as reader
+from util.decode import Refused
 from util.dicom import gray_of_dicom
 from util.dicom_header import looks_like_dicom, read_header
 

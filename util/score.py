@@ -61,7 +61,9 @@ def films_to_score(name, root):
             f"There is no film in {root} nor in {root / 'images'}, and no label file: put PNG, JPEG or DICOM files there."
         )
     films = pd.DataFrame({"Image": sorted(paths)})
-    return OwnFilms("nih", films, pd.DataFrame(columns=nih.BOX_COLUMNS), notes=("No label file.",), paths=paths, root=root)
+    return OwnFilms(
+        "nih", films, pd.DataFrame(columns=nih.BOX_COLUMNS), notes=("No label file.",), paths=paths, root=root
+    )
 
 
 def own_films(root):

@@ -30,7 +30,15 @@ API = {
     "Leaks": ("leakage", "near_duplicates", "giveaways", "audit"),
     "The loss": ("loss", "keras_loss", "heads"),
     "The model": ("model", "weights", "registry", "gate"),
-    "How good is it?": ("evaluation", "comparison", "subgroups", "operating", "calibration", "resampling", "label_noise"),
+    "How good is it?": (
+        "evaluation",
+        "comparison",
+        "subgroups",
+        "operating",
+        "calibration",
+        "resampling",
+        "label_noise",
+    ),
     "Where does it look?": ("gradcam", "localisation", "sanity", "shortcut"),
 }
 
@@ -90,7 +98,9 @@ def with_terms(source, terms, seen):
     if not terms:
         return source
     words = re.compile(r"(?<![\w-])(" + "|".join(sorted(map(re.escape, terms), key=len, reverse=True)) + r")(?![\w-])")
-    left_alone = re.compile(CODE.pattern + r"|(\$\$.*?\$\$|\$[^$\n]+\$|!?\[[^\]]*\]\([^)]*\)|<[^>]+>|^#.*?$)", re.DOTALL | re.MULTILINE)
+    left_alone = re.compile(
+        CODE.pattern + r"|(\$\$.*?\$\$|\$[^$\n]+\$|!?\[[^\]]*\]\([^)]*\)|<[^>]+>|^#.*?$)", re.DOTALL | re.MULTILINE
+    )
 
     def explain(match):
         term = match[1]
@@ -140,7 +150,9 @@ def write_sources(source, notebooks):
         (source / f"{name}.md").write_text(_datasheet(HOME / place, source), encoding="utf-8")
     for room, modules in API.items():
         text = f"# {room}\n\n" + "\n\n".join(
-            f"## {name}\n\n```{{automodule}} util.{name}\n:members:\n```" for name in modules if (HOME / "util" / f"{name}.py").is_file()
+            f"## {name}\n\n```{{automodule}} util.{name}\n:members:\n```"
+            for name in modules
+            if (HOME / "util" / f"{name}.py").is_file()
         )
         (source / "api" / f"{_slug(room)}.md").write_text(text + "\n", encoding="utf-8")
     (source / "index.md").write_text(_index(titles), encoding="utf-8")
@@ -165,7 +177,10 @@ def _datasheet(path, source):
 
 def _index(titles):
     """The first page: what the course is, its lessons, and the tree of contents."""
-    rows = "\n".join(f"| {name[:2].lstrip('0')} | [{title.split('. ', 1)[-1]}](lessons/{name}.ipynb) |" for name, title in titles.items())
+    rows = "\n".join(
+        f"| {name[:2].lstrip('0')} | [{title.split('. ', 1)[-1]}](lessons/{name}.ipynb) |"
+        for name, title in titles.items()
+    )
     lessons = "\n".join(f"lessons/{name}" for name in titles)
     rooms = "\n".join(f"api/{_slug(room)}" for room in API)
     template = (HERE / "index.md").read_text(encoding="utf-8")
@@ -199,5 +214,3 @@ def main(arguments=None):
         print(error, file=sys.stderr)
         return 2
     return 0
-
-
