@@ -274,3 +274,13 @@ def test_tensors_of_impossible_shape(offset, shape, steps):
     with pytest.raises(Unreadable, match="impossible shape"):
         Tensor(None, 0, (1,), (1,))
     assert Tensor(Storage("FloatStorage", "k", 4), 2**40 - 1, (2,) * 8, (1,) * 8).size == 256
+
+
+def test_a_tensor_with_attributes_is_a_tensor_only_where_its_maker_makes_tensors():
+    def typed(maker):
+        arguments = b"(" + files.storage("k", 4) + b"I0\n(I4\nt(I1\ntt"
+        return read_pickle(b"ctorch._tensor\n_rebuild_from_type_v2\n(" + maker + b"N" + arguments + b"}tR.")[0]
+
+    assert typed(files.REBUILD) == Tensor(Storage("FloatStorage", "k", 4), 0, (4,), (1,))
+    for maker in (b"N", b"cos\nsystem\n", b"ctorch._utils\n_rebuild_parameter\n"):
+        assert type(typed(maker)) is Thing

@@ -205,6 +205,12 @@ def _append(machine, things):
         raise Unreadable("a list that is none")
 
 
+def _dict(machine, _):
+    things = machine.since_mark()
+    machine.stack.append({})
+    _set_items(machine, things)
+
+
 def _set_items(machine, things):
     target = machine.top()
     for key, value in zip(things[::2], things[1::2], strict=True):
@@ -291,7 +297,7 @@ COMMANDS = {
     "TUPLE2": _tuple(2),
     "TUPLE3": _tuple(3),
     "LIST": lambda machine, _: machine.stack.append(machine.since_mark()),
-    "DICT": lambda machine, _: _set_items(machine, (machine.since_mark(), machine.stack.append({}))[0]),
+    "DICT": _dict,
     "FROZENSET": _object(None),
     "APPEND": lambda machine, _: _append(machine, [machine.pop()]),
     "APPENDS": lambda machine, _: _append(machine, machine.since_mark()),
