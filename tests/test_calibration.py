@@ -182,3 +182,26 @@ def test_bad_input_is_named():
             calibration.brier([0, 1], [0.2, 0.4], bins)
     with pytest.raises(CourseError, match="2 films and 1 patients"):
         calibration.calibration_line([0, 1], [0.2, 0.4], [1])
+
+
+def test_ten_bins_unless_others_are_asked_for():
+    y, p = simulated(400, seed=5)
+    assert calibration.brier(y, p) == calibration.brier(y, p, bins=10) != calibration.brier(y, p, bins=11)
+    assert len(calibration.reliability(y, p)) == 10
+
+
+def test_a_line_that_newton_oversteps_is_found():
+    """Answers so extreme that a whole step of Newton's lowers the likelihood: the score equations hold all the same."""
+    y = np.array([1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+    x = np.array([-9.0, 8.0, 9.0, -8.0, -7.0, -9.0, -8.5, -6.0, -9.0, -7.5])
+    line = calibration.calibration_line(y, expit(x))
+    residuals = y - expit(line.intercept + line.slope * x)
+    assert [residuals.sum(), (residuals * x).sum()] == pytest.approx([0, 0], abs=1e-8)
+    assert (y - expit(line.in_the_large + x)).sum() == pytest.approx(0, abs=1e-8)
+
+
+def test_two_patients_have_an_interval_and_one_has_none():
+    y, p = simulated(60, seed=6, intercept=0.0)
+    assert np.isfinite(calibration.calibration_line(y, p, np.arange(60) % 2).slope_interval).all()
+    one = calibration.calibration_line(y, p, np.zeros(60))
+    assert np.isnan(one.slope_interval).all() and np.isfinite(one.slope)

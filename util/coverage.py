@@ -104,7 +104,7 @@ def coverage(y, patients, area, common, rounds, seed=0, resampled=0):
         draws = bootstrap_aucs(np.broadcast_to(y[:, None], drawn.shape), drawn, patients, 1_000, seed)
         limits["bootstrap"] = percentile_interval(draws, LEVEL, [effective] * draws.shape[1]).T
     held = {kind: _held(*ends, 0.0 if kind == "difference" else area) for kind, ends in limits.items()}
-    return held | {"width": float(np.median(np.subtract(*limits["by patient"][::-1])))}
+    return held | {"width": float(np.nanmedian(np.subtract(*limits["by patient"][::-1])))}
 
 
 def _held(low, high, truth):
