@@ -81,7 +81,8 @@ def shortfall(cohort):
     if cohort.simulated or _predictions(cohort) is not None:
         return ""
     train, tuning, test = (cohort.split(split) for split in ("train", "valid", "test"))
-    example = tuning[list(FINDINGS)].sum().idxmax()  # on which thresholds are chosen
+    share = tuning[list(FINDINGS)].mean()
+    example = share.where(share < 1, 0).idxmax()  # on which thresholds are chosen
     both = all(part[example].nunique() == 2 for part in (tuning, test))
     if len(train) and both and any(not shortage(test[f].to_numpy() == 1, test["PatientId"]) for f in FINDINGS):
         return ""
