@@ -1,9 +1,10 @@
 """Fine-tune DenseNet-121 on real films: one function from weights and films to weights. Needs PyTorch (pip install torch).
 
 The recipe is for few films: the class-weighted loss of notebook 2 with findings that count alike, strong augmentation
-without mirroring, mixup (Zhang et al. 2018, arXiv 1710.09412), view, sex and age as further questions (they come with
-every label table and cost no film), boxes where there are some, small films first, and a running mean of the weights
-(Polyak and Juditsky 1992).
+without mirroring, mixup (Zhang et al. 2018, arXiv 1710.09412), simulated films with true labels and places mixed in, view,
+sex and age as further questions (they come with every label table and cost no film), boxes where there are some, small
+films first, and a running mean of the weights (Polyak and Juditsky 1992). On a GPU where PyTorch finds one, else on the
+processor; the same seed gives the same result on a processor, nearly the same on a GPU.
 """
 
 import copy
@@ -58,12 +59,17 @@ class Stage:
     kept: float = 0.98
     simulated: float = 0.3
     wide: bool = False
-    taught: float = 0.7  # share of the teachers' word in the loss, where there are some
 
 
 def device():
     """'cuda' where PyTorch finds a GPU, else 'cpu'."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def device_name():
+    """What a passport says of the device: the GPU's name or 'processor', and PyTorch's version."""
+    name = torch.cuda.get_device_name() if device() == "cuda" else "processor"
+    return f"{name}, PyTorch {torch.__version__}"
 
 
 class Tuned(nn.Module):
@@ -124,7 +130,7 @@ def taken(chance, number, rng):
     return rng.permutation(mixed[np.minimum(rows, len(chance) - 1)])
 
 
-def finetune(films, rows, stage, start=None, seed=0, note=None, simulated=None, teachers=()):
+def finetune(films, rows, stage, start=None, seed=0, note=None, simulated=None):
     """Train on some films.
 
     Parameters
@@ -136,36 +142,30 @@ def finetune(films, rows, stage, start=None, seed=0, note=None, simulated=None, 
     seed : int
     note : function of (step, steps, loss), called after each step, or None
     simulated : Lessons of simulated films to be mixed in, or None
-    teachers : weights like `start`, whose mean says more of each film as it is seen than its label does
 
     Returns
     -------
     dict of float32 arrays by Keras path, the running mean of the weights
     """
     torch.manual_seed(seed)
-    real, on = films.lessons(rows), device()
+    on = device()
     model = Tuned(start).to(on, memory_format=torch.channels_last).train()
     mean = copy.deepcopy(model)
-    parts = [real] if simulated is None else [real, simulated]
-    shares = [1.0] if simulated is None else [1 - stage.simulated, stage.simulated]
-    weights = [_weights(part).to(on) for part in parts]
-    chance = np.concatenate([share * part.chance / part.chance.sum() for share, part in zip(shares, parts, strict=True)])
     steps = max(1, stage.views // stage.batch)
     optimizer, schedule = _optimizer(model, stage, steps)
+    parts, chance = _parts(films.lessons(rows), simulated, stage.simulated)
     order = taken(chance, steps * stage.batch, np.random.default_rng(seed))
-    targets = [torch.from_numpy(np.concatenate([getattr(part, name) for part in parts])).to(on)
-               for name in ("labels", "counts", "further")]
-    weights = torch.cat([w.expand(len(part), -1, -1) for w, part in zip(weights, parts, strict=True)])
+    known = [np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "counts", "further")]
+    *targets, weights = [
+        torch.from_numpy(table).to(on) for table in (*known, np.concatenate(list(map(_weights, parts))))
+    ]
     answer = _recorded(model, stage)
-    teach = _teaching(teachers, stage)
-    loader = _loader(Takes(parts, order, stage, seed), stage.batch)
     averaged = _floats(mean), _floats(model)
-    for step, (takes, where, chosen) in enumerate(loader):
-        chosen = chosen.to(on, non_blocking=True)
+    for step, (takes, where, chosen) in enumerate(_loader(Takes(parts, order, stage, seed), stage.batch)):
+        takes, where, chosen = (part.to(on, non_blocking=True) for part in (takes, where, chosen))
         share = np.random.default_rng((seed, step, 1)).beta(stage.mixup, stage.mixup) if stage.mixup else 1.0
-        mixed = _mixed(to_input(takes.to(on, non_blocking=True)), *(target[chosen] for target in targets), share=share)
-        taught = stage.taught, teach(mixed[0]) if teach else None
-        loss = _loss(answer, model.net, *mixed, where.to(on, non_blocking=True), weights[chosen], *taught)
+        mixed = _mixed(to_input(takes), *(target[chosen] for target in targets), share=share)
+        loss = _loss(answer, model.net, *mixed, where, weights[chosen])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -174,6 +174,14 @@ def finetune(films, rows, stage, start=None, seed=0, note=None, simulated=None, 
         if note:
             note(step + 1, steps, loss.detach())
     return to_arrays(mean.net)
+
+
+def _parts(real, simulated, share):
+    """The lessons to take films from, and the chance of each film among all of them."""
+    if simulated is None:
+        return [real], real.chance
+    parts, shares = [real, simulated], (1 - share, share)
+    return parts, np.concatenate([s * part.chance / part.chance.sum() for s, part in zip(shares, parts, strict=True)])
 
 
 def _loader(takes, batch):
@@ -194,11 +202,12 @@ def _floats(module):
 
 
 def _weights(lessons):
-    """Weights of positives and negatives, float32 (1, 2, 14): findings count alike, and so do both sides of each."""
+    """Weights of each film's positives and negatives, float32 (n, 2, 14): findings count alike, and so do both sides."""
     counts = lessons.counts * (lessons.chance / lessons.chance.mean())[:, None]
     prevalence = learned_prevalence(lessons.labels, counts)
     share = np.maximum(counts.mean(axis=0), 1e-3)  # a label that counts on half of the films counts twice there
-    return torch.tensor(np.stack([0.5 / prevalence / share, 0.5 / (1 - prevalence) / share])[None], dtype=torch.float32)
+    pair = np.stack([0.5 / prevalence / share, 0.5 / (1 - prevalence) / share]).astype(np.float32)
+    return np.broadcast_to(pair, (len(lessons), *pair.shape))
 
 
 def _recorded(model, stage):
@@ -226,21 +235,6 @@ def _recorded(model, stage):
             return model(films)
 
     return answer
-
-
-def _teaching(teachers, stage):
-    """Function of films to the mean of the teachers' logits (n, 14), or None without teachers."""
-    if not len(teachers):
-        return None
-    on = device()
-    nets = [load_arrays(DenseNet(), arrays).to(on, memory_format=torch.channels_last).eval() for arrays in teachers]
-
-    @torch.no_grad()
-    def said(films):
-        with torch.autocast(on, torch.bfloat16, cache_enabled=False):
-            return torch.stack([net(films)[0].float() for net in nets]).mean(dim=0)
-
-    return said
 
 
 def _optimizer(model, stage, steps):
@@ -286,13 +280,9 @@ def _off_the_boxes(net, maps, shares):
     return -(torch.log(within + 1e-4) * boxed).sum() / boxed.sum().clamp(min=1)
 
 
-def _loss(answer, net, films, labels, counts, truth, places, weights, taught=0.0, said=None):
+def _loss(answer, net, films, labels, counts, truth, places, weights):
     logits, answers, maps = answer(films)
-    logits = logits.float()
-    of_findings = (counts * weighted(logits, labels, weights[:, 0], weights[:, 1])).mean()
-    if said is not None:
-        of_teachers = F.binary_cross_entropy_with_logits(logits, said.sigmoid())
-        of_findings = (1 - taught) * of_findings + taught * of_teachers
+    of_findings = (counts * weighted(logits.float(), labels, weights[:, 0], weights[:, 1])).mean()
     return of_findings + FURTHER * further_loss(answers.float(), truth) + BOXES * _off_the_boxes(net, maps, places)
 
 
@@ -322,9 +312,7 @@ def read_out(arrays, pixels, batch=64):
 def read_maps(arrays, pixels, batch=64):
     """Maps of evidence (n, 14, h, w) in units of the logit: Grad-CAM at the last ReLU (notebook 5), not rectified."""
     head = arrays["logits/kernel"]
-    return np.concatenate(
-        [np.einsum("nkhw,kc->nchw", maps.numpy(), head) for *_, maps in _read(arrays, pixels, batch)]
-    )
+    return np.concatenate([np.einsum("nkhw,kc->nchw", maps.numpy(), head) for *_, maps in _read(arrays, pixels, batch)])
 
 
 @torch.no_grad()

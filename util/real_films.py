@@ -14,9 +14,11 @@ from util.images import resize
 from util.localisation import box_mask, box_shares
 from util.progress import progress
 
-# Where a finding comes almost only from one source, a network learns the source: its label is left out in that folder.
-# That is a finding whose positives come to LEAST_SHARE from one source of at most RARE_SOURCE of the folder's films.
-LEAST_SHARE, RARE_SOURCE = 0.8, 0.5
+# Where a finding comes almost only from one source, a network learns the source: its label counts in that source
+# (against that source's own other films) and in folders without such a source, and is left out elsewhere.
+# That is a finding whose positives come to LEAST_SHARE from one source of at most RARE_SOURCE of the films. A source
+# that has it on more than SELECTED of its films was put together by it: its label is left out there too.
+LEAST_SHARE, RARE_SOURCE, SELECTED = 0.8, 0.5, 0.3
 FIRST = 2.0  # how often the films of the folder that is named first are taken, in relation to those of the others
 CAP = 4  # films of a patient that count in full; those of a patient with more share so many films' weight
 OLD = 47, 17  # years, mean and SD of the ages in ChestX-ray14
@@ -75,18 +77,17 @@ class RealFilms:
     counts: np.ndarray
     pixels: np.ndarray
     boxes: pd.DataFrame
-    heard: np.ndarray | None = None
 
     def lessons(self, rows):
         """The films `rows` as something to learn from: `Lessons`."""
-        labels = self.labels if self.heard is None else self.heard
         return Lessons(
             self.pixels[rows],
-            labels[rows],
+            self.labels[rows],
             self.counts[rows].astype(np.float32),
             further(self.table.iloc[rows]),
             [self.places(row) for row in rows],
-            share_of_patients(self.table["PatientId"].iloc[rows]) * np.where(self.table["Folder"].iloc[rows] == 0, FIRST, 1),
+            share_of_patients(self.table["PatientId"].iloc[rows])
+            * np.where(self.table["Folder"].iloc[rows] == 0, FIRST, 1),
         )
 
     def places(self, row):
@@ -110,23 +111,30 @@ class RealFilms:
 
 
 def read_real_films(roots, size, leave_out=()):
-    """All films of the folders `roots`, shrunk to size x size pixels; those named in `leave_out` are not read."""
+    """All films of the folders `roots`, shrunk to size x size pixels; those named in `leave_out` are not read.
+
+    With None for a size the tables are read and no film; `pixels` is then empty.
+    """
     tables, counts, pixels, boxes = [], [], [], []
     for number, root in enumerate(map(Path, roots)):
         cohort = load_cohort("nih", root)
         films = cohort.films[~cohort.films["Image"].isin(leave_out)].reset_index(drop=True)
         named = films["Image"]
-        pixels += [
-            resize(cohort.read(image), size).round().astype(np.uint8)
-            for image in progress(named, f"reading {root.name}")
-        ]
+        if size is not None:
+            shown = progress(named, f"reading {root.name}")
+            pixels += [resize(cohort.read(image), size).round().astype(np.uint8) for image in shown]
         tables.append(films.assign(Folder=number))
         counts.append(learnable(films, root))
         boxes.append(box_shares(cohort, named))
     table = pd.concat(tables, ignore_index=True)
     if table["Image"].duplicated().any():
         raise CourseError(f"{table['Image'][table['Image'].duplicated()].iloc[0]} lies in two folders: name one only.")
-    return RealFilms(table, np.concatenate(counts), np.stack(pixels), pd.concat(boxes, ignore_index=True))
+    return RealFilms(
+        table,
+        np.concatenate(counts),
+        np.stack(pixels) if pixels else np.empty((0, 0, 0), np.uint8),
+        pd.concat(boxes, ignore_index=True),
+    )
 
 
 def learnable(films, root):
@@ -142,7 +150,8 @@ def learnable(films, root):
     for column, finding in enumerate(FINDINGS):
         positives = source[films[finding] == 1].value_counts(normalize=True)
         if len(positives) and positives.iloc[0] > LEAST_SHARE and (source == positives.index[0]).mean() < RARE_SOURCE:
-            counts[:, column] = False
+            here = source == positives.index[0]
+            counts[:, column] = here & (films.loc[here, finding].mean() <= SELECTED)
     return counts
 
 
