@@ -16,8 +16,49 @@ from util.progress import progress
 
 # Where a finding comes almost only from one source, a network learns the source: its label counts in that source
 # (against that source's own other films) and in folders without such a source, and is left out elsewhere.
-# That is a finding whose positives come to LEAST_SHARE from one source of at most RARE_SOURCE of the films.
-LEAST_SHARE, RARE_SOURCE = 0.8, 0.5
+# That is a finding whose positives come to LEAST_SHARE from one source of at most RARE_SOURCE of the films. A source
+# that has it on more than SELECTED of its films was put together by it: its label is left out there too.
+LEAST_SHARE, RARE_SOURCE, SELECTED = 0.8, 0.5, 0.3
+FIRST = 2.0  # how often the films of the folder that is named first are taken, in relation to those of the others
+CAP = 4  # films of a patient that count in full; those of a patient with more share so many films' weight
+OLD = 47, 17  # years, mean and SD of the ages in ChestX-ray14
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """Films to learn from.
+
+    Attributes
+    ----------
+    pixels : uint8 (n, h, h)
+    labels : float32 (n, 14), 0 to 1
+    counts : float32 (n, 14), how much each label counts
+    further : float32 (n, 3), see `further`
+    places : list of bool (h / 8, h / 8, 14), or None where nobody has drawn a box
+    chance : float (n,), how often a film is taken, in relation to the others
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    counts: np.ndarray
+    further: np.ndarray
+    places: list
+    chance: np.ndarray
+
+    def __len__(self):
+        return len(self.labels)
+
+
+def further(table):
+    """View (AP), sex (M) and standardised age of each film: float32 (films, 3)."""
+    age = (table["Age"].fillna(OLD[0]) - OLD[0]) / OLD[1]
+    return np.stack([table["View"] == "AP", table["Sex"] == "M", age], axis=1).astype(np.float32)
+
+
+def share_of_patients(patients):
+    """How often each film is taken: 1, or less where its patient has more than CAP films; float (n,)."""
+    films = pd.Series(np.asarray(patients)).groupby(np.asarray(patients)).transform("size").to_numpy()
+    return np.minimum(1.0, CAP / films)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +77,18 @@ class RealFilms:
     counts: np.ndarray
     pixels: np.ndarray
     boxes: pd.DataFrame
+
+    def lessons(self, rows):
+        """The films `rows` as something to learn from: `Lessons`."""
+        return Lessons(
+            self.pixels[rows],
+            self.labels[rows],
+            self.counts[rows].astype(np.float32),
+            further(self.table.iloc[rows]),
+            [self.places(row) for row in rows],
+            share_of_patients(self.table["PatientId"].iloc[rows])
+            * np.where(self.table["Folder"].iloc[rows] == 0, FIRST, 1),
+        )
 
     def places(self, row):
         """Where the boxes of film `row` lie, bool (size / 8, size / 8, 14), or None where it has none."""
@@ -58,23 +111,30 @@ class RealFilms:
 
 
 def read_real_films(roots, size, leave_out=()):
-    """All films of the folders `roots`, shrunk to size x size pixels; those named in `leave_out` are not read."""
+    """All films of the folders `roots`, shrunk to size x size pixels; those named in `leave_out` are not read.
+
+    With None for a size the tables are read and no film; `pixels` is then empty.
+    """
     tables, counts, pixels, boxes = [], [], [], []
     for number, root in enumerate(map(Path, roots)):
         cohort = load_cohort("nih", root)
         films = cohort.films[~cohort.films["Image"].isin(leave_out)].reset_index(drop=True)
         named = films["Image"]
-        pixels += [
-            resize(cohort.read(image), size).round().astype(np.uint8)
-            for image in progress(named, f"reading {root.name}")
-        ]
+        if size is not None:
+            shown = progress(named, f"reading {root.name}")
+            pixels += [resize(cohort.read(image), size).round().astype(np.uint8) for image in shown]
         tables.append(films.assign(Folder=number))
         counts.append(learnable(films, root))
         boxes.append(box_shares(cohort, named))
     table = pd.concat(tables, ignore_index=True)
     if table["Image"].duplicated().any():
         raise CourseError(f"{table['Image'][table['Image'].duplicated()].iloc[0]} lies in two folders: name one only.")
-    return RealFilms(table, np.concatenate(counts), np.stack(pixels), pd.concat(boxes, ignore_index=True))
+    return RealFilms(
+        table,
+        np.concatenate(counts),
+        np.stack(pixels) if pixels else np.empty((0, 0, 0), np.uint8),
+        pd.concat(boxes, ignore_index=True),
+    )
 
 
 def learnable(films, root):
@@ -90,7 +150,8 @@ def learnable(films, root):
     for column, finding in enumerate(FINDINGS):
         positives = source[films[finding] == 1].value_counts(normalize=True)
         if len(positives) and positives.iloc[0] > LEAST_SHARE and (source == positives.index[0]).mean() < RARE_SOURCE:
-            counts[:, column] = source == positives.index[0]
+            here = source == positives.index[0]
+            counts[:, column] = here & (films.loc[here, finding].mean() <= SELECTED)
     return counts
 
 
@@ -109,3 +170,17 @@ def folds(table, number, seed=0):
     for k, (_, held_out) in enumerate(splitter.split(strata, strata, table["PatientId"])):
         fold[held_out] = k
     return fold
+
+
+def simulated_films(folder, films, seed, size):
+    """Simulated films, drawn into `folder` where an earlier call has not done so: `Lessons` with true labels and places.
+
+    Findings are subtle ones (`util.phantom.subtle`), each on at least a tenth of the films.
+    """
+    from util.phantom.shards import open_shards, render_shards
+
+    render_shards(folder, films, seed, size, enriched=0.1, subtle=True)
+    chunks, truth, _, places = open_shards(folder)
+    table = pd.read_csv(Path(folder) / "table.csv")
+    labels = (truth > 0).astype(np.float32)
+    return Lessons(np.concatenate(chunks), labels, np.ones_like(labels), further(table), list(places), np.ones(films))

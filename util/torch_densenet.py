@@ -129,6 +129,6 @@ def load_arrays(model, arrays):
 def to_arrays(model):
     """The network's weights by Keras path, float32."""
     return {
-        path: np.ascontiguousarray(tensor.detach().float().numpy().transpose(np.argsort(axes)))
+        path: np.ascontiguousarray(tensor.detach().float().cpu().numpy().transpose(np.argsort(axes)))
         for path, tensor, axes in _all_tensors(model)
     }
