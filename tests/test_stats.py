@@ -175,7 +175,8 @@ def test_clustered_mean_by_hand():
     assert variance == pytest.approx(np.sum(sums**2 / (1 - np.array([1, 2, 3]) / 6)))
     mean, variance, effective = stats.clustered_mean(values)
     assert variance == pytest.approx(values.var(ddof=1) / 6) and effective == pytest.approx(6)
-    assert np.isnan(stats.clustered_mean(values, [1] * 6)[1])
+    _, variance, effective = stats.clustered_mean(values, [1] * 6)
+    assert np.isnan(variance) and effective == 1
 
 
 def test_share_around_is_wilsons_equation_with_students_quantile():
@@ -189,3 +190,7 @@ def test_share_around_is_wilsons_equation_with_students_quantile():
     assert stats.share_around(1.0, 0.0, 4)[0] == pytest.approx(stats.wilson_interval(4, 4)[0])
     assert stats.share_around(0.5, 0.0, 4) == pytest.approx(stats.wilson_interval(2, 4))  # equal shares of all patients
     assert np.isnan(stats.share_around(0.5, 0.1, 1.0)).all()
+    low, high = stats.share_around(0.5, 0.1, 1.5)  # one of two patients has most films: an interval, and a wide one
+    assert 0 < low < 0.1 and 0.9 < high < 1
+    with pytest.raises(CourseError, match="both must be"):
+        stats.checked([0, 1, 1], [0.5, 0.2])

@@ -17,8 +17,9 @@ from util.matching import matched, matched_patients
 from util.resampling import bootstrap_aucs, percentile_interval
 from util.stats import checked, effective_number, normal_quantile, patient_codes, student_quantile
 
-# The fewest patients (films, where no patients are given) of either class for an AUC. The intervals hold the truth with
-# fewer, too (`python -m util.coverage`), but from five at an AUC of 0.75 they reach over half of the scale.
+# The fewest patients (films, where no patients are given) of either class for an AUC. Patients are counted, not patients of
+# equal weight: the interval allows for those. It holds the truth with five, too, but then reaches over up to half of the
+# scale (data/coverage.csv).
 MINIMUM = 10
 ADDED = 2  # hits, and as many misses, that an interval adds to those that an AUC is worth
 
