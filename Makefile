@@ -20,7 +20,7 @@ ASKED = $(or $(PYTHON),python3)
 # An environment whose Python is gone, upgraded or removed since, is made again.
 GONE := $(shell if [ -e $(READY) ] && ! $(RUN) -c '' 2> /dev/null; then rm -f $(READY); fi)
 
-.PHONY: help setup course test test-interop interop-where-possible nih lab learn instructor site bench fuzz notebooks clean
+.PHONY: help setup course test test-interop interop-where-possible nih learn lab instructor site bench fuzz notebooks clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -61,6 +61,7 @@ test: setup ## lint, unit tests, and the notebooks under nbval
 # Files written by PyTorch and by Keras 2, against their own answers. Its environment sees the packages of the first one.
 INTEROP := .venv-interop
 TORCH := torch==2.13.0
+NBGRADER := nbgrader==0.9.6
 
 test-interop: $(INTEROP)/.ready ## the readers of other people's weights, beside PyTorch and tf-keras (downloads them)
 	@$(INTEROP)/bin/python -m pytest tests/interop
@@ -75,6 +76,7 @@ $(INTEROP)/.ready: $(READY)
 	@$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tf-keras==2.21.0
+	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(NBGRADER)
 	@touch $@
 
 # Real films: 900 and NIH's tables into data/nih; make nih FILMS=starter|boxed|all|N ROOT=folder for others.
@@ -94,6 +96,21 @@ lab: learn ## JupyterLab on the first notebook of that copy
 instructor: setup ## nbgrader's source tree and slides into build/instructor
 	@$(RUN) -m util.instructor
 
+# Sphinx and its theme, beside the packages of the course: make site works from the executed notebooks alone.
+SITE := .venv-site
+SPHINX := sphinx==9.0.4 myst-nb==1.4.0 sphinx-book-theme==1.4.0 sphinx-copybutton==0.5.2
+FROM ?= notebooks
+
+site: $(SITE)/.ready ## the course as a site in build/site, with search and a glossary (FROM=build/course for your own run)
+	@$(SITE)/bin/python -m util.website --from "$(FROM)"
+
+$(SITE)/.ready: $(READY)
+	@rm -rf $(SITE)
+	@"$(RUN)" -m venv $(SITE)
+	@$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(SITE)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check $(SPHINX)
+	@touch $@
+
 bench: setup ## seconds and memory on this machine
 	@$(RUN) -m tests.bench
 
@@ -104,4 +121,4 @@ notebooks: setup ## for maintainers: freshly executed outputs (phantom cohort) i
 	@$(RUN) -m util.course --save
 
 clean: ## away with the environments and what was built
-	rm -rf build $(VENV) $(INTEROP)
+	rm -rf build $(VENV) $(INTEROP) $(SITE)

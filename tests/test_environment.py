@@ -344,7 +344,7 @@ def tracked():
         pytest.skip("not a git repository")
     for name in filter(None, listing.stdout.split("\0")):
         path = HOME / name
-        if path.is_file() and path.suffix not in (".png", ".jpg", ".safetensors", ".pt"):
+        if path.is_file() and path.suffix not in (".png", ".jpg", ".safetensors", ".pt", ".npz"):
             raw = path.read_bytes()
             yield name, (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8")
 

@@ -32,6 +32,8 @@ def render_shards(out, n, seed, size, workers=None, enriched=True, confounding=1
     disk is too full.
     """
     check_film_arguments(size)
+    if n < 1:
+        raise CourseError(f"n is {n}; ask for at least one film")
     out = Path(out)
     recipe = {"generator_version": GENERATOR_VERSION, "n": n, "seed": seed, "size": size, "enriched": enriched,
               "confounding": confounding, "subtle": subtle}  # fmt: skip
