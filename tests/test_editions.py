@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import html
 import io
 from contextlib import redirect_stdout
 
@@ -59,7 +60,13 @@ def test_all_but_exercises_and_checks_is_left_as_it_is(name, tmp_path):
     learners = by_id(made(name, tmp_path))
     for cell in source(name).cells:
         if not cell.metadata.get("nbgrader") and cell.cell_type == "code":
-            assert learners[cell.id] == cell
+            copied = learners[cell.id]
+            assert copied.source == cell.source and len(copied.outputs) == len(cell.outputs)
+            for now, then in zip(copied.outputs, cell.outputs, strict=True):
+                if "image/png" in then.get("data", {}):  # JupyterLab shows the alt text of HTML alone
+                    assert f'alt="{html.escape(then.metadata["image/png"]["alt"])}"' in now.data["text/html"]
+                else:
+                    assert now == then
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -170,6 +177,22 @@ def test_borrowed_code_is_noticed():
     with pytest.raises(CheckFailed, match="own auc"):
         own_work(auc)
     own_work(np.mean)
+
+
+def test_a_figure_is_shown_with_its_text(monkeypatch):
+    import matplotlib.pyplot as plt
+
+    from util import plots
+
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda thing, **more: shown.append((thing, more)))
+    for batch in ("1", ""):
+        monkeypatch.setenv("COURSE_BATCH", batch)
+        plots.show(plt.subplots()[0], 'A "line" <rises>.')
+    (_, more), (page, _) = shown
+    assert more == {"metadata": {"image/png": {"alt": 'A "line" <rises>.'}}}
+    assert 'alt="A &quot;line&quot; &lt;rises&gt;."' in page.data and "base64,iVBOR" in page.data
+    assert not plt.get_fignums()
 
 
 def test_checked_mentions_borrowed_code(capsys):

@@ -20,6 +20,7 @@ from pathlib import Path
 from util.cohort import HOME
 from util.errors import CourseError
 from util.files import whole
+from util.pages import with_alt
 
 NOTEBOOKS = HOME / "notebooks"
 LEARN = HOME / "build" / "learn"
@@ -50,6 +51,8 @@ def learners_copy(notebook, folder, target):
         flags = cell.metadata.pop("nbgrader", {})
         if cell.cell_type == "markdown":
             cell.source = LINK.sub(lambda link: link[1] + _turned(link[2], folder, target) + link[3], cell.source)
+        if cell.cell_type == "code":
+            cell.outputs = [with_alt(output) for output in cell.outputs]
         if flags.get("solution"):
             name = exercise_name(cell.source)
             cells += [_open(cell, flags["grade_id"]), _folded_solution(cell.source, name, cell.id)]

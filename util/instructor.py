@@ -21,6 +21,7 @@ from util.cohort import HOME
 from util.editions import BEGIN, END, NOTEBOOKS, exercise_name
 from util.errors import CourseError
 from util.files import whole
+from util.pages import picture_html
 
 INSTRUCTOR = HOME / "build" / "instructor"
 CHECK = re.compile(r"^from util\.checks\.(?P<module>\w+) import (?P<check>check_\w+)$", re.MULTILINE)
@@ -166,7 +167,7 @@ def slides(notebook):
                 alt = output.metadata.get("image/png", {}).get("alt", "")
                 parts.append(
                     f"<section><h2>{html.escape(heading)}</h2>"
-                    f'<img alt="{html.escape(alt)}" src="data:image/png;base64,{"".join(picture.split())}">'
+                    f"{picture_html(picture, alt)}"
                     f"<p>{html.escape(alt)}</p></section>"
                 )
     return SLIDES.format(title=html.escape(title), slides="".join(parts))

@@ -4,6 +4,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
 
+from util import settings
+from util.pages import picture_html
+
 PALETTE = sns.color_palette("colorblind")
 BOX_COLOUR = "#f0e442"  # the yellow of Okabe and Ito's palette, visible on gray
 
@@ -16,11 +19,17 @@ def show(fig, alt):
     fig : matplotlib Figure
     alt : str, one sentence that says what is to be seen
 
-    nbconvert takes the text from the metadata of the output (``image/png``, ``alt``).
+    Where somebody is looking the picture is HTML with its text, since JupyterLab does not read the metadata. Where nobody
+    is (COURSE_BATCH=1) it is a PNG with the text in its metadata (``image/png``, ``alt``), which is half as large in a file
+    that is committed, and from which nbconvert takes it.
     """
-    from IPython.display import display
+    from IPython.core.pylabtools import print_figure
+    from IPython.display import HTML, display
 
-    display(fig, metadata={"image/png": {"alt": alt}})
+    if settings.batch():
+        display(fig, metadata={"image/png": {"alt": alt}})
+    else:
+        display(HTML(picture_html(print_figure(fig, base64=True), alt)))
     plt.close(fig)
 
 

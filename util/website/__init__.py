@@ -68,20 +68,7 @@ def lesson_page(notebook, folder, target, terms):
         tags = set(cell.metadata.get("tags", []))
         if tags & {"setup", "solution"} or cell.metadata.get("jupyter", {}).get("source_hidden"):
             cell.metadata["tags"] = sorted(tags | {"hide-input"})
-        cell.outputs = [_with_alt(output) for output in cell.outputs]
     return made
-
-
-def _with_alt(output):
-    """A figure as an HTML image with its alt text, which myst-nb would drop; other outputs as they are."""
-    data = output.get("data", {})
-    if "image/png" not in data:
-        return output
-    alt = html.escape(output.metadata.get("image/png", {}).get("alt", ""))
-    picture = "".join(data["image/png"].split())
-    output.data = {"text/html": f'<img alt="{alt}" src="data:image/png;base64,{picture}">'}
-    output.metadata = {}
-    return output
 
 
 def glossary(text):
