@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
+from scipy.stats import t
 
 from tests.test_evaluation import cohort_like, gaussian, pairwise, scored, steady  # noqa: F401
 from util import comparison, evaluation, resampling
@@ -81,6 +82,24 @@ def test_gap_of_strangers_adds_their_variances():
     parts = [evaluation.auc_variance(y[mask], score[mask]) for mask in (one, ~one)]
     assert gap.error == pytest.approx(np.sqrt(sum(parts)), abs=1e-12)
     assert comparison.auc_gap(y, score, one, one)[:2] == pytest.approx((0, 0), abs=1e-8)
+
+
+def test_interval_of_a_gap_has_satterthwaites_degrees():
+    y, score = gaussian(12, 40, 0.8, seed=4)
+    one = np.r_[np.arange(12) < 8, np.arange(40) < 10]
+    gap = comparison.auc_gap(y, score, one, ~one)
+    variances = np.array([evaluation.auc_variance(y[mask], score[mask]) for mask in (one, ~one)])
+    freedom = variances.sum() ** 2 / np.sum(variances**2 / np.array([8 - 1, 4 - 1]))  # the rarer class of each
+    reach = t.ppf(0.975, freedom) * np.sqrt(variances.sum())
+    assert (gap.low, gap.high) == pytest.approx((gap.difference - reach, gap.difference + reach), abs=1e-12)
+    assert gap.p == pytest.approx(2 * t.sf(abs(gap.z), freedom), rel=1e-9)
+
+
+def test_gap_to_a_group_of_one_patient_has_no_interval():
+    y, score = gaussian(10, 30, 0.8, seed=5)
+    one = np.r_[np.arange(10) < 1, np.arange(30) < 10]
+    gap = comparison.auc_gap(y, score, one, ~one)
+    assert np.isfinite(gap.difference) and np.isnan(gap[1:]).all()
 
 
 def test_gap_to_an_empty_group_is_nan():

@@ -87,6 +87,7 @@ def test_patients_follow_the_labels_rows(pair):
     for given in (patients.sample(frac=1, random_state=1), patients.to_numpy(), list(patients)):
         pd.testing.assert_frame_equal(auc_table(y, score, given, rounds=0), right)
     pd.testing.assert_frame_equal(auc_table(y.iloc[::-1], score, patients, rounds=0), right)
+    pd.testing.assert_frame_equal(auc_table(y.assign(PatientId=patients), score, by_patient=True, rounds=0), right)
     images = y.assign(Image=[f"{i}.png" for i in range(200)])
     by_image = patients.set_axis(images["Image"]).iloc[::-1]
     assert matched_patients(images, by_image).tolist() == patients.tolist()
