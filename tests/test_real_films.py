@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.real_films import folds, learnable, read_real_films
+from util.real_films import folds, learnable, read_real_films, sources
 
 
 def table(films, patients, seed=0):
@@ -35,13 +35,22 @@ def test_folds_are_the_same_for_the_same_seed():
 def test_a_finding_of_one_source_counts_in_that_source_only(tmp_path):
     films = table(100, 100).assign(Image=[f"{i:08d}_000.png" for i in range(100)])
     films["Pneumonia"] = 0
-    films.loc[:39, "Pneumonia"] = np.arange(40) % 2  # twenty positives, all of the first source
+    films.loc[:39, "Pneumonia"] = (np.arange(40) % 4 == 0).astype(int)  # ten positives, all of the first source
     films["Mass"] = np.arange(100) % 5 == 0  # in both
     manifest = pd.DataFrame({"Image Index": films["Image"], "repo": ["one"] * 40 + ["other"] * 60})
     manifest.to_csv(tmp_path / "manifest.csv", index=False)
     counts = learnable(films, tmp_path)
     assert np.array_equal(counts[:, FINDINGS.index("Pneumonia")], np.arange(100) < 40)
     assert counts[:, FINDINGS.index("Mass")].all()
+    films.loc[:39, "Pneumonia"] = np.arange(40) % 2  # half of a source's films: it was put together by the finding
+    assert not learnable(films, tmp_path)[:, FINDINGS.index("Pneumonia")].any()
+
+
+def test_sources_are_those_of_the_manifest_or_the_folder(tmp_path):
+    films = pd.DataFrame({"Image": ["a.png", "b.png"]})
+    assert sources(films, tmp_path).tolist() == [tmp_path.name] * 2
+    pd.DataFrame({"Image Index": ["a.png"], "source": ["one"]}).to_csv(tmp_path / "manifest.csv", index=False)
+    assert sources(films, tmp_path).tolist() == ["one", tmp_path.name]
 
 
 def test_without_a_manifest_every_label_counts(tmp_path):

@@ -11,6 +11,7 @@ from util.findings import FINDINGS
 from util.localisation import box_mask, constant_point, difference_interval, hit
 from util.phantom.disease import NATURAL_PREVALENCE
 
+LARGE = 60  # films of a source that gets AUCs of its own
 GRID = 100  # boxes are drawn on so many rows and columns for the pointing game
 
 
@@ -44,9 +45,12 @@ def calibration(labels, logits, counts, natural=True):
 
 
 def auc_tables(table, scores):
-    """AUC with interval by patient: rows model, films ('all', 'PA', 'AP', 'shared/nih' ...), finding; for each scores."""
+    """AUC with interval by patient: rows model, part of the films ('all', 'PA', 'folder 1', 'source ...'), finding."""
     parts = {"all": np.ones(len(table), bool), "PA": table["View"] == "PA", "AP": table["View"] == "AP"}
     parts |= {f"folder {n + 1}": table["Folder"] == n for n in sorted(table["Folder"].unique())}
+    if "Source" in table:
+        large = table["Source"].value_counts()
+        parts |= {f"source {name}": table["Source"] == name for name in large.index[large >= LARGE]}
     rows = []
     for model, logits in scores.items():
         for part, mask in parts.items():

@@ -67,7 +67,7 @@ class RealFilms:
 
     Attributes
     ----------
-    table : DataFrame, one row per film: Image, PatientId, Age, Sex, View, the 14 findings as 0/1, and Folder
+    table : DataFrame, one row per film: Image, PatientId, Age, Sex, View, the 14 findings as 0/1, Folder and Source
     counts : bool (films, 14), whether the label may be learned from
     pixels : uint8 (films, size, size)
     boxes : DataFrame Image, finding, x, y, w, h as shares of the film, 0 to 1
@@ -123,7 +123,7 @@ def read_real_films(roots, size, leave_out=()):
         if size is not None:
             shown = progress(named, f"reading {root.name}")
             pixels += [resize(cohort.read(image), size).round().astype(np.uint8) for image in shown]
-        tables.append(films.assign(Folder=number))
+        tables.append(films.assign(Folder=number, Source=sources(films, root)))
         counts.append(learnable(films, root))
         boxes.append(box_shares(cohort, named))
     table = pd.concat(tables, ignore_index=True)
@@ -135,6 +135,17 @@ def read_real_films(roots, size, leave_out=()):
         np.stack(pixels) if pixels else np.empty((0, 0, 0), np.uint8),
         pd.concat(boxes, ignore_index=True),
     )
+
+
+def sources(films, root):
+    """Where each film of a folder comes from, as its manifest.csv says (column repo or source); else the folder's name."""
+    root = Path(root)
+    manifest = root / "manifest.csv"
+    listed = pd.read_csv(manifest, dtype=str) if manifest.is_file() else pd.DataFrame()
+    column = next((name for name in ("repo", "source") if name in listed and "Image Index" in listed), None)
+    if column is None:
+        return pd.Series(root.name, films.index)
+    return films["Image"].map(listed.drop_duplicates("Image Index").set_index("Image Index")[column]).fillna(root.name)
 
 
 def learnable(films, root):

@@ -8,8 +8,22 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test
 
 from util import finetune as finetune_module  # noqa: E402
 from util.findings import FINDINGS  # noqa: E402
-from util.finetune import Stage, Tuned, _cells, _loss, _off_the_boxes, finetune, learned_prevalence, read_maps, read_out  # noqa: E402
-from util.real_films import RealFilms  # noqa: E402
+from util.finetune import (  # noqa: E402
+    Stage,
+    Takes,
+    Tuned,
+    _loss,
+    _off_the_boxes,
+    _parts,
+    _weights,
+    cells,
+    finetune,
+    learned_prevalence,
+    read_maps,
+    read_out,
+    taken,
+)
+from util.real_films import Lessons, RealFilms  # noqa: E402
 from util.torch_densenet import DenseNet, load_arrays, to_arrays  # noqa: E402
 from util.weights import WEIGHTS  # noqa: E402
 
@@ -30,7 +44,7 @@ def films(n=24, size=64):
     pixels = rng.integers(0, 60, (n, size, size)).astype(np.uint8)
     pixels[labels[:, 0] == 1, 4:28, 4:28] = 220
     table = pd.DataFrame(labels, columns=list(FINDINGS)).assign(
-        Image=[f"{i}.png" for i in range(n)], PatientId=np.arange(n) // 2, Age=50.0, Sex="F", View="PA"
+        Image=[f"{i}.png" for i in range(n)], PatientId=np.arange(n) // 2, Age=50.0, Sex="F", View="PA", Folder=0
     )
     boxes = pd.DataFrame({"Image": ["1.png", "3.png"], "finding": FINDINGS[0]}).assign(
         x=4 / 64, y=4 / 64, w=24 / 64, h=24 / 64
@@ -90,27 +104,25 @@ def test_a_label_that_does_not_count_moves_nothing(arrays):
     model, batch = Tuned(arrays).eval(), torch.zeros((2, 3, 64, 64))
     counts = torch.ones((2, 14))
     counts[0, 3] = 0
-    ones, further, no_box = torch.ones(14), torch.zeros((2, 3)), ([], [], torch.zeros((0, 4)))
+    ones, further, no_box = torch.ones((2, 2, 14)), torch.zeros((2, 3)), torch.zeros((2, 14, 4))
     labels = torch.zeros((2, 14))
     changed = labels.clone()
     changed[0, 3] = 1
     with torch.no_grad():
-        losses = [_loss(model, batch, y, counts, further, no_box, ones, ones).item() for y in (labels, changed)]
+        losses = [_loss(model, model.net, batch, y, counts, further, no_box, ones).item() for y in (labels, changed)]
         changed[1, 3] = 1
-        losses.append(_loss(model, batch, changed, counts, further, no_box, ones, ones).item())
+        losses.append(_loss(model, model.net, batch, changed, counts, further, no_box, ones).item())
     assert losses[0] == losses[1] != losses[2]
 
 
 def test_places_of_boxes_at_the_last_map():
-    places = np.zeros((8, 12, 14), bool)
-    places[1:3, 4:8, 5] = True  # two rows of eight pixels of the second cell of two rows of three
-    film, finding, shares = _cells([None, places, np.zeros_like(places)])
-    assert (film, finding) == ([1], [5])
-    np.testing.assert_allclose(shares, [[0, 1, 0, 0, 0, 0]])
-    places[3, 8, 5] = places[5, 4:8, 2] = True
-    film, finding, shares = _cells([places])
-    assert (film, finding) == ([0, 0], [2, 5])
-    np.testing.assert_allclose(shares, [[0, 0, 0, 0, 1, 0], [0, 1, 1 / 8, 0, 0, 0]])
+    places = np.zeros((8, 8, 14), bool)
+    places[1:3, 4:8, 5] = True  # two rows of four pixels of the second cell of two rows of two
+    np.testing.assert_allclose(cells(places, 64)[5], [0, 1, 0, 0])
+    assert not cells(places, 64)[[0, 4, 6]].any() and not cells(None, 96).any()
+    assert cells(None, 96).shape == (14, 9)
+    places[3, 3, 5] = places[5, 4:8, 2] = True
+    np.testing.assert_allclose(cells(places, 64)[[2, 5]], [[0, 0, 0, 1], [1 / 8, 1, 0, 0]])
 
 
 def test_loss_of_boxes_is_the_evidence_outside_them():
@@ -119,10 +131,43 @@ def test_loss_of_boxes_is_the_evidence_outside_them():
         net.logits.weight.zero_()
         net.logits.weight[5, 7] = 1.0
         maps[1, 7, 0] = torch.tensor([0.0, np.log(3), 0.0, 0.0])  # of the evidence half lies in the second cell
-    shares = torch.tensor([[0.0, 1, 0, 0]])
-    assert _off_the_boxes(net, maps, [1], [5], shares).item() == pytest.approx(np.log(2), abs=1e-3)
-    assert _off_the_boxes(net, maps, [0], [5], shares).item() == pytest.approx(np.log(4), abs=1e-3)
-    assert _off_the_boxes(net, maps, [], [], torch.zeros((0, 4))).item() == 0
+    both = torch.zeros((2, 14, 4))
+    assert _off_the_boxes(net, maps, both).item() == 0
+    both[1, 5, 1] = 1
+    assert _off_the_boxes(net, maps, both).item() == pytest.approx(np.log(2), abs=1e-3)
+    both[0, 5, 1] = 1
+    assert _off_the_boxes(net, maps, both).item() == pytest.approx((np.log(2) + np.log(4)) / 2, abs=1e-3)
+
+
+def test_films_are_taken_as_often_as_their_chance_says():
+    chance = np.array([1.0, 1, 2, 0.5, 0])
+    rows = taken(chance, 1000, np.random.default_rng(0))
+    counts = np.bincount(rows, minlength=5)
+    assert np.abs(counts - 1000 * chance / chance.sum()).max() < 1
+    assert not np.array_equal(rows, np.sort(rows))
+
+
+def test_simulated_films_have_their_share_and_their_own_weights():
+    data = films()
+    real = data.lessons(np.arange(24))
+    labels = np.zeros((10, 14), np.float32)
+    labels[:5] = 1
+    simulated = Lessons(
+        data.pixels[:10], labels, np.ones((10, 14), np.float32), real.further[:10], [None] * 10, np.ones(10)
+    )
+    parts, chance = _parts(real, simulated, 0.25)
+    assert chance[24:].sum() == pytest.approx(0.25) and chance.sum() == pytest.approx(1)
+    np.testing.assert_allclose(_weights(simulated)[0], 1)
+    takes = Takes(parts, np.array([0, 24, 33]), Stage(64, 3, batch=1), seed=3)
+    assert [takes[k][2] for k in range(3)] == [0, 24, 33]
+    assert np.array_equal(takes[1][0], Takes(parts, takes.order, takes.stage, 3)[1][0])  # of its number and seed alone
+    assert not np.array_equal(takes[1][0], takes[0][0])
+
+
+def test_many_films_of_a_patient_and_films_of_further_folders_are_taken_less_often():
+    data = films(12)
+    data.table["PatientId"], data.table["Folder"] = [1] * 8 + [2, 3, 4, 5], [0] * 10 + [1] * 2
+    np.testing.assert_allclose(data.lessons(np.arange(12)).chance, [1.0] * 8 + [2, 2, 1, 1])
 
 
 def test_boxes_draw_the_evidence_into_them(arrays):
