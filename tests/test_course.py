@@ -18,10 +18,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from tests.test_notebooks import NAMES
 from util import course, pages
 from util.cohort import HOME, Cohort
-from util.course import NOTEBOOKS, Result, choose, main, notebooks, run_notebook, table
+from util.course import NOTEBOOKS, Result, main, notebooks, run_notebook, table, tell_if_few
 from util.errors import CourseError
-from util.findings import FINDINGS
-from util.published import FILE
 
 FIND = f"import sys; sys.path.insert(0, {str(HOME)!r})"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="  # a black PNG
@@ -233,49 +231,28 @@ def test_pages_of_the_real_notebooks(path, tmp_path):
 # ---- few films --------------------------------------------------------------------------------------------------
 
 
-def judged(films, with_it, without):
-    """A cohort of one test film a patient, of whom some have a finding; the films are never read."""
-    rows = pd.DataFrame(0, index=range(films), columns=list(FINDINGS)).assign(Split="test", PatientId=range(films))
-    rows.insert(0, "Image", [f"{k}.png" for k in range(films)])
-    rows.loc[: with_it - 1, "Edema"] = 1
-    rows.loc[with_it + without :, "Split"] = "train"
+def of_patients(films):
+    """A cohort of one film a patient; the films are never read."""
+    rows = pd.DataFrame({"Image": [f"{k}.png" for k in range(films)], "PatientId": range(films)})
     return Cohort("nih", rows, pd.DataFrame(), paths=dict.fromkeys(rows["Image"]))
 
 
-@pytest.mark.parametrize(("with_it", "without", "kept"), [(10, 10, 6), (9, 11, 5), (11, 9, 5), (0, 300, 5)])
-def test_a_notebook_with_nothing_to_show_is_left_out_before_anything_runs(with_it, without, kept, capsys):
-    assert len(choose(notebooks(), judged(320, with_it, without), "")) == kept
-    printed = capsys.readouterr().out
-    said = (
-        "04_roc_evaluation is left out: it needs test films of at least 10 patients with one finding and of 10 without; "
-        "this folder has 320 films of 320 patients, and no finding has them.\n"
-    )
-    assert printed == ("" if kept == 6 else said)
-
-
-def test_films_are_counted_by_patient(capsys):
-    cohort = judged(320, 20, 20)
-    cohort.films.loc[:19, "PatientId"] = 0  # twenty films of one patient judge nothing
-    assert len(choose(notebooks(), cohort, "")) == 5
-    assert choose(notebooks(["01"]), cohort, "") == notebooks(["01"])
-
-
-def test_published_predictions_stand_in_for_films(tmp_path, capsys):
-    assert len(choose(notebooks(), judged(320, 0, 20), tmp_path)) == 5
-    (tmp_path / FILE).touch()
-    assert len(choose(notebooks(), judged(320, 0, 20), tmp_path)) == 6
-
-
 def test_few_films_are_told(capsys):
-    choose(notebooks(["01"]), judged(299, 20, 20), "")
+    tell_if_few(of_patients(299))
     printed = capsys.readouterr().out
     assert printed.startswith(
         "Few films: 299 films of 299 patients on disk. Every section can be computed from about 300 "
     )
-    choose(notebooks(["01"]), judged(1, 1, 0), "")
+    tell_if_few(of_patients(1))
     assert "1 film of 1 patient on disk." in capsys.readouterr().out
-    choose(notebooks(["01"]), replace(judged(400, 20, 20), paths={}), "")
+    tell_if_few(replace(of_patients(400), paths={}))
     assert "0 films of 0 patients on disk." in capsys.readouterr().out
+    tell_if_few(of_patients(300))
+    few = of_patients(300)
+    few.films["PatientId"] //= 3
+    assert capsys.readouterr().out == ""
+    tell_if_few(few)
+    assert "300 films of 100 patients" in capsys.readouterr().out
 
 
 # ---- failures ---------------------------------------------------------------------------------------------------

@@ -16,10 +16,7 @@ from pathlib import Path
 
 from util.cohort import HOME, load_cohort
 from util.errors import CourseError
-from util.evaluation import MINIMUM
-from util.findings import FINDINGS
 from util.pages import title_of, write_index, write_page
-from util.published import find_predictions
 
 NOTEBOOKS = HOME / "notebooks"
 CELL_SECONDS = 600  # no cell is meant to take a minute; a hanging one must not hang the course
@@ -149,19 +146,8 @@ def prepare(out):
         ) from None
 
 
-def choose(paths, cohort, root):
-    """The notebooks that have something to show of a cohort's films; says which are left out, and what they need.
-
-    Parameters
-    ----------
-    paths : Paths of notebooks
-    cohort : util.cohort.Cohort
-    root : folder of real films, or ''; published predictions in it stand in for the films of notebook 4
-
-    Returns
-    -------
-    list of Path
-    """
+def tell_if_few(cohort):
+    """Print, before anything runs, that a cohort has few films on disk, how many would do, and what happens instead."""
     films = cohort.films[cohort.films["Image"].isin(cohort.paths)]
     have = len(films), films["PatientId"].nunique()
     if have[0] < ENOUGH[0] or have[1] < ENOUGH[1]:
@@ -169,21 +155,6 @@ def choose(paths, cohort, root):
             f"Few films: {_films_of(*have)} on disk. Every section can be computed from about {_films_of(*ENOUGH)}, some of "
             "them with several films; a section that cannot says what it needs, and the notebook goes on."
         )
-    if _judged(films[films["Split"] == "test"]) or (root and find_predictions(root)):
-        return paths
-    for path in paths:
-        if path.stem.startswith("04"):
-            print(
-                f"{path.stem} is left out: it needs test films of at least {MINIMUM} patients with one finding and of "
-                f"{MINIMUM} without; this folder has {_films_of(*have)}, and no finding has them."
-            )
-    return [path for path in paths if not path.stem.startswith("04")]
-
-
-def _judged(tests):
-    """Whether some finding has test films of enough patients, with and without it, to be judged at all (notebook 4)."""
-    of_patient = tests.groupby("PatientId")[list(FINDINGS)]
-    return ((of_patient.max() == 1).sum().ge(MINIMUM) & (of_patient.min() == 0).sum().ge(MINIMUM)).any()
 
 
 def _films_of(films, patients):
@@ -249,7 +220,8 @@ def _run(options):
     }
     cohort = load_cohort(options.cohort, environment["CXR_ROOT"] or None)
     print(cohort, flush=True)
-    paths = choose(notebooks(options.only), cohort, environment["CXR_ROOT"])
+    paths = notebooks(options.only)
+    tell_if_few(cohort)
     prepare(options.out)
     results = run_course(paths, options.out, environment)
     write_index(results, options.out, options.cohort)
