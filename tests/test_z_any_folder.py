@@ -9,6 +9,7 @@ import nbformat
 import pytest
 
 from tests.folders import FOLDERS, make_folder
+from util.cohort import load_cohort
 from util.course import notebooks, run_notebook
 from util.findings import FINDINGS
 
