@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbconvert
 import nbformat
 import pytest
 
@@ -108,7 +109,9 @@ def marks(tmp_path_factory):
     instructor.write_instructor(course)
 
     def nbgrader(*arguments):
+        # nbgrader's own commands, and nbconvert's templates, which lie where nbconvert was installed.
         env = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+        env["JUPYTER_PATH"] = str(Path(nbconvert.__file__).parents[4] / "share" / "jupyter")
         for name in ("COHORT", "CXR_ROOT"):
             env.pop(name, None)
         done = subprocess.run(
