@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from util import price
+from util.errors import CourseError
 from util.evidence import auc_tables, calibration, pointing_table, reliability_table, shift_table
 from util.findings import FINDINGS
 from util.phantom.disease import NATURAL_PREVALENCE
-from util.price import VIEWS, plan, price_table, some_patients
+from util.price import VIEWS, plan, power_law, price_table, some_patients, worth
 from util.real_films import RealFilms
 
 
@@ -145,3 +146,22 @@ def test_pointing_game_counts_hits_of_maps_and_of_a_point_of_other_folds():
     assert table["constant"] == pytest.approx(2 / 3, abs=1e-3)
     assert table["gain"] == pytest.approx(1 / 3, abs=1e-3)
     assert table["low"] < table["gain"] < table["high"]
+
+
+def test_power_law_finds_the_constants_of_a_curve():
+    films = np.array([90, 180, 360, 720, 1440, 2600])
+    a, b, c = power_law(films, 0.8 - 1.2 / films**0.45)
+    assert (a, b, c) == (pytest.approx(0.8, abs=1e-3), pytest.approx(1.2, rel=0.02), pytest.approx(0.45, abs=0.01))
+    with pytest.raises(CourseError, match="three constants"):
+        power_law([0, 90, 180], [0.5, 0.6, 0.7])
+
+
+def test_worth_is_the_place_of_an_auc_on_the_curve_from_scratch():
+    films = np.array([90, 180, 360, 720, 1440])
+    scratch = pd.DataFrame({"start": "scratch", "films": films, "auc": 0.8 - 1.2 / films**0.45})
+    phantom = pd.DataFrame({"start": "phantom", "films": [90], "auc": [0.8 - 1.2 / 500**0.45]})
+    table = pd.concat([scratch, phantom]).assign(finding="mean", low=lambda t: t["auc"] - 0.02, high=0.9)
+    number, low, high = worth(table, 90)
+    assert number == pytest.approx(500, rel=0.02) and low < number and np.isinf(high)
+    with pytest.raises(CourseError, match="no 7 films"):
+        worth(table, 7)

@@ -88,6 +88,45 @@ def price_table(films, fold_of, results):
     return pd.DataFrame(rows, columns=["start", "films", "finding", "auc", "low", "high"])
 
 
+def power_law(films, area):
+    """Fit AUC = a - b / n^c (arXiv 2510.11553) by least squares; at least three numbers of films above 0.
+
+    Returns
+    -------
+    (a, b, c) : floats; a is the plateau, at most 1. Forecast: a - b / n**c.
+    """
+    from scipy.optimize import least_squares
+
+    films, area = (np.asarray(values, float) for values in (films, area))
+    if len(films) < 3 or (films <= 0).any():
+        raise CourseError("A power law has three constants: give AUCs of at least three numbers of films above 0.")
+    plateau = min(area.max() + 0.05, 0.99)
+    start = [plateau, (plateau - area.min()) * films.min() ** 0.5, 0.5]
+    fit = least_squares(
+        lambda p: p[0] - p[1] * films ** -p[2] - area, start, bounds=([0, 0, 0.01], [1, np.inf, 3]), x_scale=[1, 1, 1]
+    )
+    return tuple(float(value) for value in fit.x)
+
+
+def worth(price, films, finding="mean"):
+    """How many films from scratch reach what `films` films after the phantom do, by the power law of the curve from scratch.
+
+    Returns
+    -------
+    (number, low, high) : floats, for the AUC and the ends of its interval; infinite where the curve never gets there
+    """
+    rows = price[price["finding"] == finding]
+    scratch = rows[(rows["start"] == "scratch") & (rows["films"] > 0)]
+    a, b, c = power_law(scratch["films"], scratch["auc"])
+    reached = rows[(rows["start"] == "phantom") & (rows["films"] == films)]
+    if reached.empty:
+        raise CourseError(
+            f"The table has no {films} films after the phantom: take one of {sorted(set(rows['films']))}."
+        )
+    areas = reached[["auc", "low", "high"]].iloc[0]
+    return tuple(float((b / (a - area)) ** (1 / c)) if area < a else np.inf for area in areas)
+
+
 def main(arguments=None):
     """Run the command; returns the exit code."""
     from safetensors.numpy import load_file
