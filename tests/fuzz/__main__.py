@@ -13,6 +13,7 @@ from util.course import peak_memory
 
 # Cases of each kind unless --cases says otherwise; None: the module's own default.
 COUNTS = {"films": 10_000, "tables": 3_000, "weights": 1_500, "server": None}
+SECONDS, MEGABYTES = 5.0, 1536.0  # one file is to take no more
 COLUMNS = ("tried", "refused", "read_right", "tracebacks", "wrong")
 FOUND = "found: "  # begins the line with the result of a process
 
@@ -20,7 +21,8 @@ FOUND = "found: "  # begins the line with the result of a process
 def run_here(kind, count):
     """Run one kind and print what was found, with the peak memory of this process."""
     run = importlib.import_module(f"tests.fuzz.{kind}").run
-    print(FOUND + json.dumps((run(count) if count else run()) | {"memory_mb": peak_memory()}, default=str), flush=True)
+    found = run(count) if count else run()
+    print(FOUND + json.dumps({"memory_mb": peak_memory()} | found, default=str), flush=True)
 
 
 def run_apart(kind, count):
@@ -29,7 +31,8 @@ def run_apart(kind, count):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = [line for line in done.stdout.splitlines() if line.startswith(FOUND)]
     if lines:
-        return json.loads(lines[-1].removeprefix(FOUND)) | {"aborts": int(done.returncode < 0)}
+        found = json.loads(lines[-1].removeprefix(FOUND))
+        return found | {"aborts": found.get("aborts", 0) + int(done.returncode < 0)}
     return {"aborts": 1, "told": [f"ended with {done.returncode}: {(done.stderr.strip().splitlines() or [''])[-1]}"]}
 
 
@@ -56,8 +59,9 @@ def table(results):
 
 
 def bad(found):
-    """Whether something came of it that must not be."""
-    return bool(found.get("tracebacks") or found.get("wrong") or found["aborts"])
+    """Whether something came of it that must not be: a traceback, a wrong answer, an abort, too much time or memory."""
+    too_much = found.get("slowest_s", 0) > SECONDS or found.get("memory_mb", 0) > MEGABYTES
+    return bool(found.get("tracebacks") or found.get("wrong") or found["aborts"] or too_much)
 
 
 def main(arguments=None):

@@ -11,13 +11,13 @@ from util.own_film import read_own_film
 
 def test_valid_films_are_read_right():
     row = run(400, seed=1, valid=1)
-    assert row["read"] == row["tried"] == 400, row["examples"]
+    assert row["read_right"] == row["tried"] == 400, row["told"]
 
 
 def test_broken_films_are_refused_in_a_sentence_or_read():
     row = run(600, seed=2, valid=0)
-    assert not row["tracebacks"] and not row["wrong"], row["examples"]
-    assert row["refused"] > 300 and row["refused"] + row["read"] == 600
+    assert not row["tracebacks"] and not row["wrong"], row["told"]
+    assert row["refused"] > 300 and row["refused"] + row["read_right"] == 600
 
 
 def test_films_of_a_cohort_are_read_by_the_same_rules(tmp_path):

@@ -30,6 +30,6 @@ def test_the_counts_of_a_run(tmp_path):
     """A case that ends its process is an abort, and the others are tried all the same."""
     told = run(5, ("checkpoint",))
     assert told["tried"] == told["refused"] + told["read_right"] == 5
-    assert told["aborts"] == told["tracebacks"] == told["wrong"] == 0 and told["failed"] == []
+    assert told["aborts"] == told["tracebacks"] == told["wrong"] == 0 and told["told"] == []
     assert told["slowest_s"] < 5 and 10 < told["memory_mb"] < 1500
     assert right("zip", tmp_path)[0].is_file()

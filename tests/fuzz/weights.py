@@ -353,10 +353,10 @@ def run(count, kinds=KINDS, first=0):
     Returns
     -------
     dict : tried, refused, read_right, tracebacks, wrong, aborts, slowest_s, memory_mb (the most that a process held),
-        and `failed`, up to 20 cases that failed
+        and `told`, up to 20 cases that failed
     """
     total = {"tried": 0, "refused": 0, "read_right": 0, "tracebacks": 0, "wrong": 0, "aborts": 0, "slowest_s": 0.0}
-    total |= {"memory_mb": 0.0, "failed": []}
+    total |= {"memory_mb": 0.0, "told": []}
     for kind in kinds:
         seed = first
         while seed < first + count:
@@ -369,14 +369,14 @@ def run(count, kinds=KINDS, first=0):
                 total["memory_mb"] = max(total["memory_mb"], megabytes)
                 name = {"refused": "refused", "read right": "read_right"}.get(result)
                 total[name or ("wrong" if result.startswith("wrong") else "tracebacks")] += 1
-                total["failed"] += [] if name else [f"{kind} {seed}: {result}"]
+                total["told"] += [] if name else [f"{kind} {seed}: {result}"]
                 seed += 1
             if done.returncode:
                 total["tried"] += 1
                 total["aborts"] += 1
-                total["failed"].append(f"{kind} {seed}: the process ended with {done.returncode} {done.stderr[-300:]}")
+                total["told"].append(f"{kind} {seed}: the process ended with {done.returncode} {done.stderr[-300:]}")
                 seed += 1
-    return total | {"failed": total["failed"][:20]}
+    return total | {"told": total["told"][:20]}
 
 
 def _worker(kind, first, count):
