@@ -17,7 +17,14 @@ TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 {%- block html_head_js_mermaidjs -%}{%- endblock -%}
 {%- block notebook_css -%}
 {{ super() }}
-<style>.jp-InputArea-editor pre, .jp-OutputArea-output pre { white-space: pre-wrap; overflow-wrap: anywhere; }</style>
+<style>.jp-InputArea-editor pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+.jp-OutputArea-output pre { white-space: pre; overflow-x: auto; overflow-wrap: normal; word-break: normal; }
+summary { color: #555; cursor: pointer; padding-left: .5rem; }</style>
+{%- endblock -%}
+{%- block input_group -%}
+{%- if 'setup' in cell.metadata.get('tags', []) -%}
+<details><summary>Set-up: find the course and choose the cohort</summary>{{ super() }}</details>
+{%- else -%}{{ super() }}{%- endif -%}
 {%- endblock -%}
 {%- block data_png scoped -%}
 {%- set alt = output | get_metadata('alt', 'image/png') -%}
@@ -110,7 +117,7 @@ def write_index(results, out, cohort):
     )
     head = '<tr><th>Notebook</th><th class="number">Seconds</th><th class="number">Peak MB</th><th>Verdict</th></tr>'
     page = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Reading chest X-rays with deep learning</title>'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Reading chest X-rays with deep learning</title>'
         f"<style>{STYLE}</style></head><body><h1>Reading chest X-rays with deep learning</h1>"
         f"<p>The course as it ran here, on {films}.</p><table>{head}{rows}</table>"
         '<p class="note">Not for clinical use. Code: MIT. Text and figures: CC BY 4.0.</p></body></html>'
