@@ -408,3 +408,30 @@ def test_compressed_films_of_pydicom_are_read_as_pydicom_reads_them():
         near(film, full(right) if "WindowWidth" not in header else 255 * right / (2**header.BitsStored - 1), 255)
         assert np.corrcoef(film.ravel(), right.ravel())[0, 1] > 0.9995, path.name
     assert {IMPLICIT, EXPLICIT, BIG, DEFLATED, RLE, JPEG_2000} <= seen
+
+
+@pytest.mark.parametrize("length", [5, 7, 8])
+def test_a_descriptor_of_another_length_is_refused(codes, length):
+    item = Writer()
+    item.put(0x28, 0x3002, "US", b"\1\0" * 3 + b"\0\0" if length == 8 else b"\1" * length)
+    item.put(0x28, 0x3006, "OW", b"\1\0")
+    film = Film(codes)
+    film.header.sequence(0x3010, item, False)
+    refused(film, "LUTDescriptor cannot be understood")
+
+
+def test_filling_at_the_end_of_the_file_is_no_damage(codes):
+    """Data Set Trailing Padding (FFFC,FFFC), empty here: the file ends with its length."""
+    plain = Film(codes)
+    near(plain.read(), full(codes))
+    padded = gray_of_dicom(plain.bytes() + b"\xfc\xff\xfc\xffOB\0\0\0\0\0\0")
+    near(padded, full(codes))
+
+
+def test_a_fragment_that_is_none_is_damage(codes):
+    gray = (codes >> 4).astype(np.uint8)
+    film = Film(gray, JPEG).fragments(packed(gray, "JPEG", quality=95))
+    data = film.bytes()
+    first = data.rindex(b"\xfe\xff\x00\xe0")  # the mark before the picture itself
+    near(gray_of_dicom(data), full(gray), 12)
+    refused(data[:first] + b"\xfe\xff\x01\xe0" + data[first + 4 :], "damaged or cut short")

@@ -27,7 +27,8 @@ def test_the_range_of_the_film_and_its_inversion(codes):
 
 
 @pytest.mark.parametrize(
-    ("centre", "width"), [(2000, 2), (2000, 1), (1000, 500), (3000, 9000), (-500, 3000), (0.5, 2.5)]
+    ("centre", "width"),
+    [(2000, 2), (2000, 1), (1000, 500), (3000, 9000), (-500, 3000), (0.5, 2.5), (4000, 1), (0.5, 1)],
 )
 def test_a_linear_window(codes, centre, width):
     film = Film(codes).text(0x1050, f"{centre}").text(0x1051, f"{width}")
@@ -36,6 +37,10 @@ def test_a_linear_window(codes, centre, width):
     if width > 1:
         right = 255 * np.clip((codes - edge) / (width - 1) + 0.5, 0, 1)  # PS3.3, C.11.2.1.2.1
     near(film.read(), right)
+
+
+def test_a_table_that_is_black_throughout_shows_nothing(codes):
+    refused(Film(codes).table(0x3010, 0, [0] * 4001, 0), "shows nothing")
 
 
 def test_windows_of_the_other_kinds(codes):
