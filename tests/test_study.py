@@ -15,14 +15,14 @@ def films():
     return load_cohort("phantom").films
 
 
-def folder(films):
-    return replace(load_cohort("phantom"), name="nih", films=films, truth=None)
+def folder(films, root):
+    return replace(load_cohort("phantom"), name="nih", films=films, truth=None, root=root)
 
 
 def test_enough_films_need_no_stand_in(films, tmp_path):
     assert shortfall(load_cohort("phantom")) == ""
-    assert shortfall(folder(films), tmp_path) == ""
-    assert shortfall(folder(films.assign(Effusion=1)), tmp_path) == ""  # on every film: another finding is judged
+    assert shortfall(folder(films, tmp_path)) == ""
+    assert shortfall(folder(films.assign(Effusion=1), tmp_path)) == ""  # on every film: another finding is judged
 
 
 @pytest.mark.parametrize("kind", ["one film", "no test", "no tuning", "no training", "nothing", "all", "few"])
@@ -36,7 +36,7 @@ def test_too_few_films_are_told_in_one_sentence(films, tmp_path, kind):
         "all": films.assign(**dict.fromkeys(FINDINGS, 1)),
         "few": films.groupby("Split").head(12),
     }[kind]
-    said = shortfall(folder(some), tmp_path)
+    said = shortfall(folder(some, tmp_path))
     assert "at least 10 patients among the test films" in said and said.endswith("stand in from here on.")
     assert f"your {(some['Split'] == 'test').sum()} test" in said
 
