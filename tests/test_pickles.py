@@ -284,3 +284,26 @@ def test_a_tensor_with_attributes_is_a_tensor_only_where_its_maker_makes_tensors
     assert typed(files.REBUILD) == Tensor(Storage("FloatStorage", "k", 4), 0, (4,), (1,))
     for maker in (b"N", b"cos\nsystem\n", b"ctorch._utils\n_rebuild_parameter\n"):
         assert type(typed(maker)) is Thing
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"\x80\x02}K\x01a.",  # a number appended to a dictionary
+        b"\x80\x04K\x01\x8c\x01a\x93.",  # a module that is a number
+        b"\x80\x04\x8c\x01aK\x01\x93.",  # a name that is a number
+        b"(S'storage'\nctorch\nFloatStorage\nS'k'\nS'cpu'\nI-4\ntQ.",  # a storage of less than nothing
+        b"(S'storage'\nctorch\nFloatStorage\nS'k'\nS'cpu'\nI4\nI4\ntQ.",  # a view of a storage, which nobody writes any more
+        b"\x80\x02]}S'a'\nI1\nsb.",  # a list that is given a state
+    ],
+)
+def test_commands_that_make_no_sense_are_refused(code):
+    with pytest.raises(Unreadable):
+        read_pickle(code)
+
+
+def test_things_take_what_they_are_given():
+    both, _, _ = read_pickle(b"cfoo\nbar\n)\x81(}S'a'\nI1\ns}S'b'\nI2\nstb.")
+    assert both.state == {"a": 1, "b": 2}  # an object's dictionary and its slots
+    listed, _, _ = read_pickle(b"cfoo\nbar\n)\x81I1\na.")
+    assert isinstance(listed, Thing) and listed.state == {}
