@@ -1,6 +1,7 @@
 """PyTorch files: which tensors are the network's, what a file may cost, and files that mean harm."""
 
 import io
+import pickle
 import tracemalloc
 import zipfile
 
@@ -227,3 +228,11 @@ def test_entries_that_are_looked_at_on_both_sides(write, monkeypatch):
     assert len(read_torch(write(both(b"\x80\x02" + network("a", "b", "c") + b".")[0]))) == 3
     with pytest.raises(CourseError, match="more than 4 entries"):
         read_torch(write(both(b"\x80\x02" + network("a", "b", "c", "d") + b".")[0]))
+
+
+def test_as_many_entries_are_looked_into_as_the_limit_says(write):
+    """A dictionary below the limit is searched for a network, and holds none; one more entry is not looked at."""
+    for count, words in ((19_999, "holds no tensors"), (20_000, "more than 20,000 entries")):
+        pickled = pickle.dumps({f"k{i}": i for i in range(count)}, 2)
+        with pytest.raises(CourseError, match=words):
+            read_torch(write(files.torch_zip(pickled, {"k": FOUR})))
