@@ -612,3 +612,11 @@ def test_odd_real_films_are_read(nih_root):
         pytest.skip("no folder odd/ beside the real films")
     shapes = {path.name: read_film(path).shape for path in odd}
     assert all(len(shape) == 2 and min(shape) >= 64 for shape in shapes.values()), shapes
+
+
+def test_boxes_of_no_film_at_hand_are_an_empty_table_of_the_same_kind(nih_files):
+    path = nih_files.boxes(("00000001_000.png", "Mass", 100, 100, 50, 50))
+    boxes = nih.read_boxes(path, {})
+    assert boxes.empty and pd.api.types.is_string_dtype(boxes["Image"])
+    named = pd.DataFrame({"Image": ["00000001_000.png"]})
+    assert named.merge(boxes).empty  # as a table of films meets them in the notebooks

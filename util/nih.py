@@ -201,8 +201,13 @@ def read_boxes(path, paths):
             f"{path}: unknown finding {quoted(finding)} of the film {named(image)}; known are {', '.join(FINDINGS)}."
         )
     rows[CORNERS] = _within_film(rows, path)
-    rows["Image"] = film_stems(rows["Image"]).map(dict(zip(film_stems(list(paths)), paths, strict=True)))
-    rows = rows[rows["Image"].notna()].reset_index(drop=True)
+    names, text = (
+        film_stems(rows["Image"]).map(dict(zip(film_stems(list(paths)), paths, strict=True))),
+        rows["Image"].dtype,
+    )
+    rows = (
+        rows.assign(Image=names)[names.notna()].astype({"Image": text}).reset_index(drop=True)
+    )  # text also where none is left
     shapes = {image: film_shape(paths[image]) for image in rows["Image"].unique()}
     scale = np.array([shapes[image] for image in rows["Image"]], float).reshape(-1, 2) / BOX_PIXELS
     rows[["x", "w"]] = rows[["x", "w"]].mul(scale[:, 1], axis=0)
