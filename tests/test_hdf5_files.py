@@ -172,3 +172,50 @@ def test_limits_leave_room_for_what_a_file_may_hold(monkeypatch, tmp_path):
     child(monkeypatch, "x = bytearray(500_000_000); import sys; print('sentence'); sys.exit(3)")
     with pytest.raises(CourseError, match=r"^sentence$"):
         read_apart(files.keras2(tmp_path / "w.h5"))
+
+
+def test_a_file_of_keras_3_is_named_as_such(tmp_path):
+    with h5py.File(tmp_path / "w.weights.h5", "w") as file:
+        file.create_group("layers")
+    with pytest.raises(CourseError, match="without the layer names of Keras 2"):
+        read_keras2(tmp_path / "w.weights.h5")
+
+
+@pytest.mark.parametrize("kind", ["a group", "texts", "nothing", "packed", "external storage"])
+def test_what_is_no_array_in_the_file_is_told_from_damage(kind, tmp_path):
+    with pytest.raises(CourseError, match="is not as Keras 2 writes its weights"):
+        read_keras2(spoiled(tmp_path / "w.h5", HDF5_HARM[kind]))
+
+
+@pytest.mark.parametrize(("length", "read"), [(200, True), (201, False)])
+def test_the_longest_name_of_a_layer(length, read, tmp_path):
+    """Names of one length, and of any length, which the attribute's own size does not bound."""
+    path, long = files.keras2(tmp_path / "w.h5"), "x" * length
+    with h5py.File(path, "a") as file:
+        file.move("conv", long)
+        file.move("dense", long[:-1])
+        for names in ([long, "relu", long[:-1]], np.array([long, "relu", long[:-1]], "S")):
+            file.attrs["layer_names"] = names
+            file.flush()
+            if read:
+                assert [name for name, _ in read_keras2(path).layers] == [long, long[:-1]]
+            else:
+                with pytest.raises(CourseError, match=r"a name of more than 200 letters|are no names"):
+                    read_keras2(path)
+
+
+def test_an_array_may_end_with_the_file(tmp_path):
+    path = files.keras2(tmp_path / "w.h5")
+    with h5py.File(path) as file:
+        ends = {
+            name: file[name].id.get_offset() + file[name].nbytes
+            for name in ("conv/conv/kernel:0", "dense/dense/bias:0")
+        }
+    last = max(ends, key=ends.get)
+    data = path.read_bytes()
+    assert len(data) >= ends[last]
+    if len(data) == ends[last]:
+        assert read_keras2(path).layers
+    path.write_bytes(data[: ends[last] - 1])
+    with pytest.raises(CourseError, match=r"is damaged|not in the file"):
+        read_keras2(path)
