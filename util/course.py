@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from util import settings
 from util.cohort import HOME, load_cohort
 from util.errors import CourseError
 from util.pages import title_of, write_index, write_page
@@ -189,7 +190,7 @@ def table(results):
 def main(arguments=None):
     """Run the command; returns the exit code: 1 when a cell failed, 2 after a mistake in the arguments."""
     parser = argparse.ArgumentParser(prog="python -m util.course", description=__doc__.split("\n")[0])
-    parser.add_argument("--cohort", default=os.environ.get("COHORT") or "phantom", help="phantom (default) or nih")
+    parser.add_argument("--cohort", default=settings.cohort_name() or "phantom", help="phantom (default) or nih")
     parser.add_argument("--root", help="folder of the real films (else the environment variable CXR_ROOT)")
     parser.add_argument("--out", default=HOME / "build" / "course", type=Path, help="folder for pages (build/course)")
     parser.add_argument("--only", nargs="*", default=(), metavar="NN", help="numbers of notebooks, such as 02 04")
@@ -207,7 +208,7 @@ def main(arguments=None):
 
 def _run(options):
     """Check the options, run the course, leave index and table; returns the exit code."""
-    root = options.root or (os.environ.get("CXR_ROOT") if options.cohort == "nih" else None)
+    root = options.root or (settings.films_folder() if options.cohort == "nih" else None)
     if root and options.cohort == "phantom":
         raise CourseError(f"The simulated films are embedded; for the films in {root} add --cohort nih (COHORT=nih).")
     if options.save and options.cohort != "phantom":

@@ -1,11 +1,11 @@
 """The explorer of notebook 5: pick a film, a finding, a layer and a method; or look at its static twin."""
 
 import base64
-import os
 from io import BytesIO
 
 import numpy as np
 
+from util import settings
 from util.errors import CourseError
 from util.gate import provenance
 from util.gradcam import METHODS, upsample
@@ -155,7 +155,7 @@ def explore(explorer):
     -------
     ipywidgets.VBox: drop-downs for film, finding, layer and method, an upload for a film of one's own, words, picture
     """
-    return None if os.environ.get("COURSE_BATCH") == "1" else _Panel(explorer).box
+    return None if settings.batch() else _Panel(explorer).box
 
 
 class _Panel:

@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from util.cohort import load_cohort
+from util.download import Remote, download, raw
 from util.errors import CourseError
 from util.evaluation import auc_averages, auc_table
-from util.fetch import PREDICTIONS, Remote, download, raw
+from util.fetch import PREDICTIONS
+from util.files import whole
 from util.findings import FINDINGS
 from util.images import resize
 from util.progress import progress
@@ -158,8 +160,9 @@ def run(root, percent, out, train=None, test=None):
     rows, held = listed_films(cohort, names, labels), listed_films(cohort, tested)
     file = out / f"few-{percent}.safetensors"
     if not file.is_file():
-        save_file(learn(cohort, rows, out), file.with_suffix(".part"))
-        file.with_suffix(".part").replace(file)
+        learned = learn(cohort, rows, out)
+        with whole(file) as part:
+            save_file(learned, part)
     logits = read_all(cohort, held["Image"], load_file(file), STAGES[-1][0])
     logits.to_csv(out / f"few-{percent}_logits.csv", float_format="%.4f")
     return report(held, logits, percent, int(held["PatientId"].isin(rows["PatientId"]).sum()))

@@ -20,6 +20,7 @@ from util.cohort import PHANTOM, load_cohort
 from util.contamination import film_hashes
 from util.errors import CourseError
 from util.evidence import auc_tables, calibration, pointing_table, reliability_table, shift_table
+from util.files import whole
 from util.findings import FINDINGS
 from util.images import Preprocessing, read_film, resize
 from util.progress import progress
@@ -52,8 +53,8 @@ def trained(films, rows, start, file, seed, simulated, share=1.0):
             bar = iter(steps)
             start = finetune(films, rows, stage, start, seed, lambda *_, bar=bar: next(bar, None), simulated)
         half = {name: array.astype(np.float16 if array.ndim == 4 else np.float32) for name, array in start.items()}
-        save_file(half, file.with_suffix(".part"), {"device": device_name()})
-        file.with_suffix(".part").replace(file)
+        with whole(file) as part:
+            save_file(half, part, {"device": device_name()})
     return load_file(file)
 
 
@@ -84,11 +85,10 @@ def keep_said(file, images, fold_of, logits, phantom, maps):
     rows = np.array(sorted(maps), int)
     half = {"logits": logits, "phantom": phantom, "maps": np.stack([maps[row] for row in rows])}
     half = {name: array.astype(np.float16) for name, array in half.items()}
-    with file.with_suffix(".part").open("wb") as stream:
+    with whole(file) as part, part.open("wb") as stream:
         np.savez_compressed(
             stream, image=np.array(images, "U"), fold=fold_of.astype(np.int8), rows=rows.astype(np.int32), **half
         )
-    file.with_suffix(".part").replace(file)
 
 
 def write_tables(films, said, out):

@@ -1,6 +1,6 @@
 """A progress bar where somebody is watching, silence where nobody is."""
 
-import os
+from util import settings
 
 
 def progress(iterable, label, total=None):
@@ -17,4 +17,4 @@ def progress(iterable, label, total=None):
     """
     from tqdm import tqdm
 
-    return tqdm(iterable, desc=label, total=total, leave=False, disable=os.environ.get("COURSE_BATCH") == "1")
+    return tqdm(iterable, desc=label, total=total, leave=False, disable=settings.batch())

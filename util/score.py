@@ -11,7 +11,6 @@ their patients. The same command goes on after an interruption. Not for clinical
 
 import argparse
 import hashlib
-import os
 import re
 import sys
 from pathlib import Path
@@ -19,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from util import nih
+from util import nih, settings
 from util.cohort import Cohort, load_cohort
 from util.errors import CourseError
 from util.evaluation import auc_table
@@ -272,8 +271,8 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="python -m util.score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--cohort", default=os.environ.get("COHORT") or "phantom", help="phantom (default) or nih")
-    parser.add_argument("--root", default=os.environ.get("CXR_ROOT") or None, help="folder of the films (or CXR_ROOT)")
+    parser.add_argument("--cohort", default=settings.cohort_name() or "phantom", help="phantom (default) or nih")
+    parser.add_argument("--root", default=settings.films_folder(), help="folder of the films (or CXR_ROOT)")
     parser.add_argument("--model", help="phantom, nih-finetuned, xrv-all, or the path of a weights file")
     parser.add_argument("--out", default="scores.csv", type=Path, help="table to write (scores.csv)")
     own = parser.add_argument_group("for a weights file that no passport describes")
