@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy.special import expit, log_expit
 
-from util.checks import CheckFailed
 from util.checks import explore as check1
-from util.checks import loss as check2
+from util.checks import weighted_loss as check2
+from util.checks.answers import CheckFailed
 from util.cohort import HOME
 from util.findings import FINDINGS
 from util.leakage import learns_from_test, patient_overlap, split_by_patient

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from util.checks import CheckFailed
+from util.checks.answers import CheckFailed
 from util.checks.gradcam import check_channel_weights, check_finding_map, check_peak_pixel
-from util.checks.model import check_channels_after_block, check_probability_at, check_standardise
+from util.checks.predict import check_channels_after_block, check_probability_at, check_standardise
 
 
 def sigmoid(z):

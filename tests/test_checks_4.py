@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from util import evaluation, operating, resampling
-from util.checks import CheckFailed
-from util.checks.evaluation import check_auc, check_draw, check_ppv, check_threshold
+from util.checks.answers import CheckFailed
+from util.checks.roc import check_auc, check_draw, check_ppv, check_threshold
 from util.cohort import HOME
 
 

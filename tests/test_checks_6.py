@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from util.checks import CheckFailed
-from util.checks.price import check_films_worth, check_probability_elsewhere, check_whole_patients
+from util.checks.answers import CheckFailed
+from util.checks.price_of_a_real_film import check_films_worth, check_probability_elsewhere, check_whole_patients
 
 
 def sigmoid(z):

@@ -12,7 +12,7 @@ import pytest
 
 from tests.test_notebooks import NAMES
 from util import editions
-from util.checks import CheckFailed
+from util.checks.answers import CheckFailed
 from util.errors import CourseError
 from util.exercises import borrowed, checked, own_work
 

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from tests.test_notebooks import NAMES
 from util import editions, grading, instructor
-from util.checks import CheckFailed
+from util.checks.answers import CheckFailed
 from util.errors import CourseError
 
 
@@ -126,7 +126,7 @@ def test_a_graded_copy_runs_with_the_solutions(name, monkeypatch):
 def test_a_check_in_another_form_is_refused():
     notebook = source(NAMES[1])
     check = next(cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade"))
-    check.source = check.source.replace("from util.checks.loss import", "import util.checks.loss as")
+    check.source = check.source.replace("from util.checks.weighted_loss import", "import util.checks.weighted_loss as")
     with pytest.raises(CourseError, match="does not begin with"):
         instructor.graded_copy(notebook)
 

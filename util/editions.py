@@ -121,7 +121,7 @@ def _forgiving(cell, name):
         )
     text = call.sub(rf"{name} = checked(\g<check>, {name}, {name}_solution)", cell.source)
     imports, rest = _after_imports(text)
-    made.source = "\n".join([*imports, "from util.exercises import checked", *rest])
+    made.source = "\n".join([*imports, "from util.exercises import checked, hint", *rest])
     made.outputs, made.execution_count = [], None
     return made
 

@@ -5,9 +5,11 @@ import functools
 import inspect
 import textwrap
 
-from util.checks import CheckFailed
+from util.checks.answers import CheckFailed
 
 WIDTH = 100  # characters of a printed line
+
+_unsolved = {}  # name of an exercise: (its check, the course's own function, what is wrong), the latest one last
 
 
 def checked(check, answer, solution):
@@ -25,16 +27,43 @@ def checked(check, answer, solution):
     -------
     callable : `answer` where it is right, else `solution`. What is wrong with the answer is printed as a hint.
     """
+    name = solution.__name__.removesuffix("_solution")
+    _unsolved.pop(name, None)
     try:
         check(answer)
     except CheckFailed as error:
-        name = solution.__name__.removesuffix("_solution")
+        _unsolved[name] = check, solution, str(error)
         print(textwrap.fill(f"Not yet. {error}", WIDTH))
+        print("hint(2) gives the idea, hint(3) the solution.")
         print(textwrap.fill(f"Until it is right, the cells below use the course's own {name}.", WIDTH))
         return solution
     if name := borrowed(answer):
         print(f"But it calls the course's own {name}: try it without.")
     return answer
+
+
+def hint(level=1, exercise=None):
+    """Print a hint for the exercise that was checked last and is not right yet.
+
+    Parameters
+    ----------
+    level : 1 what is wrong with this answer, 2 the idea, 3 the solution
+    exercise : str, the name of another function that is not right yet, or None
+    """
+    if level not in (1, 2, 3):
+        print("There are three levels: hint(1) says what is wrong, hint(2) gives the idea, hint(3) the solution.")
+        return
+    name = exercise or next(reversed(_unsolved), None)
+    if name not in _unsolved:
+        print(
+            "Every exercise that was checked is right." if name is None else f"{name} is right, or was not checked yet."
+        )
+        return
+    check, solution, wrong = _unsolved[name]
+    if level == 3:
+        print(inspect.getsource(solution).replace(f"{name}_solution", name).rstrip())
+    else:
+        print(textwrap.fill(wrong if level == 1 else getattr(check, "idea", check.__doc__), WIDTH))
 
 
 def own_work(answer):

@@ -9,7 +9,7 @@ import copy
 import numpy as np
 import pandas as pd
 
-from util.checks import CheckFailed
+from util.checks.answers import CheckFailed
 from util.exercises import own_work
 
 ROUNDS = 20

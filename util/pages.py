@@ -22,8 +22,9 @@ TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 summary { color: #555; cursor: pointer; padding-left: .5rem; }</style>
 {%- endblock -%}
 {%- block input_group -%}
-{%- if 'setup' in cell.metadata.get('tags', []) -%}
-<details><summary>Set-up: find the course and choose the cohort</summary>{{ super() }}</details>
+{%- set tags = cell.metadata.get('tags', []) -%}
+{%- if 'hide-input' in tags -%}
+<details><summary>{{ 'Set-up: find the course and choose the cohort' if 'setup' in tags else 'Show the solution' if 'solution' in tags else 'Show the code' }}</summary>{{ super() }}</details>
 {%- else -%}{{ super() }}{%- endif -%}
 {%- endblock -%}
 {%- block data_png scoped -%}

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from util.checks import CheckFailed, expect, run
+from util.checks.answers import CheckFailed, expect, run
 
 VIEW_HINTS = {
     "counts": "You divided numbers of films. There are more PA than AP films, so first divide each number by the "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from util.checks import expect, run
+from util.checks.answers import expect, run
 
 
 def check_channel_weights(function):

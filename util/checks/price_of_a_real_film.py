@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from util.checks import CheckFailed, expect, run, same
+from util.checks.answers import CheckFailed, expect, run, same
 
 
 def check_films_worth(function):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from util.checks import CheckFailed, expect, run
+from util.checks.answers import CheckFailed, expect, run
 from util.evaluation import auc
 
 # Seven films with two ties across the classes; every misconception below gives another number on them.

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from util.checks import CheckFailed, expect, run
+from util.checks.answers import CheckFailed, expect, run
 
 
 def check_channels_after_block(function):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from util.checks import CheckFailed, expect, run, same
+from util.checks.answers import CheckFailed, expect, run, same
 from util.loss import weighted_cross_entropy
 
 WEIGHT_HINTS = {
