@@ -37,7 +37,9 @@ def judge(bank):
     """What is wrong with a check, in words: right answers that it refuses, wrong ones that it lets through or misleads."""
     problems = [] if len(bank.right) >= RIGHT else [f"{len(bank.right)} right answers, not {RIGHT}"]
     problems += [] if len(bank.wrong) >= WRONG else [f"{len(bank.wrong)} wrong answers, not {WRONG}"]
-    problems += [f"right answer {i}: {hint}" for i, answer in enumerate(bank.right) if (hint := told(bank.check, answer))]
+    problems += [
+        f"right answer {i}: {hint}" for i, answer in enumerate(bank.right) if (hint := told(bank.check, answer))
+    ]
     named = []
     for mistake, (answer, words) in bank.wrong.items():
         hint = told(bank.check, answer)

@@ -1,0 +1,61 @@
+"""Two steps of each training end at the logits that they ended at before: released weights can still be made again.
+
+The numbers were written down once, on a processor, by `python -m tests.interop.test_frozen_training`, before the training code
+was moved. bfloat16 differs a little from one processor to the next, so they hold to 0.03; the second test shows that this is
+less than a seed or a step size makes.
+"""
+
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
+
+from safetensors.numpy import load_file  # noqa: E402
+
+from tests.interop.test_finetune import films  # noqa: E402
+from tests.interop.test_train import smaller, tiny  # noqa: E402
+from util import train  # noqa: E402
+from util.finetune import Stage, finetune, read_out  # noqa: E402
+from util.weights import WEIGHTS  # noqa: E402
+
+FROZEN = Path(__file__).with_name("frozen_training.json")
+TOLERANCE = 0.03  # of a logit
+STAGE = Stage(64, 16, batch=8)
+
+
+def finetuned(stage=STAGE, seed=0):
+    """Logits of four films after two steps of fine-tuning: float (4, 14)."""
+    start = {name: array.astype(np.float32) for name, array in load_file(WEIGHTS / "phantom.safetensors").items()}
+    data = films()
+    return read_out(finetune(data, np.arange(24), stage, start, seed=seed), data.pixels[:4])[0]
+
+
+def trained():
+    """Logits of four films after three short rounds of the training on simulated films: float (4, 14)."""
+    with smaller(), tempfile.TemporaryDirectory() as folder:
+        arrays = train.train(tiny(Path(folder)), 1)
+    return read_out(arrays, films().pixels[:4])[0]
+
+
+@pytest.mark.parametrize("training", [finetuned, trained], ids=lambda training: training.__name__)
+def test_two_steps_end_where_they_ended(training):
+    frozen = np.array(json.loads(FROZEN.read_text())[training.__name__])
+    np.testing.assert_allclose(training(), frozen, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("changed", [{"seed": 1}, {"stage": replace(STAGE, rate=10 * STAGE.rate)}])
+def test_the_tolerance_is_smaller_than_a_change(changed):
+    frozen = np.array(json.loads(FROZEN.read_text())["finetuned"])
+    assert np.abs(finetuned(**changed) - frozen).max() > 3 * TOLERANCE
+
+
+if __name__ == "__main__":
+    made = {training.__name__: np.round(training().astype(float), 4).tolist() for training in (finetuned, trained)}
+    FROZEN.write_text(json.dumps(made, indent=1) + "\n")
+    sys.stdout.write(f"{FROZEN.name} is written.\n")
