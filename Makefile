@@ -49,7 +49,7 @@ $(READY): requirements.lock
 	@touch $(READY)
 
 course: setup ## all notebooks, executed, as pages in build/course (COHORT=nih ROOT=folder for real films, OUT=folder)
-	@$(RUN) -m util.course --cohort "$(COHORT)" --root "$(ROOT)" $(if $(OUT),--out "$(OUT)")
+	@$(RUN) -m util.course.run --cohort "$(COHORT)" --root "$(ROOT)" $(if $(OUT),--out "$(OUT)")
 
 test: setup ## lint, unit tests, and the notebooks under nbval
 	@$(RUN) -m ruff check .
@@ -85,16 +85,16 @@ FILMS ?= starter
 REPLACE ?=
 
 nih: setup ## real films of ChestX-ray14 into data/nih (FILMS, ROOT, REPLACE: see README.md)
-	@$(RUN) -m util.fetch nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)") $(if $(REPLACE),--replace $(REPLACE))
+	@$(RUN) -m util.data.fetch_nih nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)") $(if $(REPLACE),--replace $(REPLACE))
 
 learn: setup ## a copy of the notebooks to work in, build/learn: exercises open, answers kept when the course is updated
-	@$(RUN) -m util.editions
+	@$(RUN) -m util.course.editions
 
 lab: learn ## JupyterLab on the first notebook of that copy
 	@$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/build/learn/01_explore_and_leaks.ipynb --LabApp.news_url=None
 
 instructor: setup ## nbgrader's source tree and slides into build/instructor
-	@$(RUN) -m util.instructor
+	@$(RUN) -m util.course.instructor
 
 # Sphinx and its theme, beside the packages of the course: make site works from the executed notebooks alone.
 SITE := .venv-site
@@ -102,7 +102,7 @@ SPHINX := sphinx==9.0.4 myst-nb==1.4.0 sphinx-book-theme==1.4.0 sphinx-copybutto
 FROM ?= notebooks
 
 site: $(SITE)/.ready ## the course as a site in build/site, with search and a glossary (FROM=build/course for your own run)
-	@$(SITE)/bin/python -m util.website --from "$(FROM)"
+	@$(SITE)/bin/python -m util.course.website --from "$(FROM)"
 
 $(SITE)/.ready: $(READY)
 	@rm -rf $(SITE)
@@ -118,7 +118,7 @@ fuzz: setup ## damaged and hostile input by the thousand, for an hour or so; KIN
 	@$(RUN) -m tests.fuzz $(KINDS)
 
 notebooks: setup ## for maintainers: freshly executed outputs (phantom cohort) into notebooks/
-	@$(RUN) -m util.course --save
+	@$(RUN) -m util.course.run --save
 
 clean: ## away with the environments and what was built
 	rm -rf build $(VENV) $(INTEROP) $(SITE)

@@ -1,8 +1,6 @@
 """What several test files share: cohorts, a folder in NIH's formats, the embedded model."""
 
-import gzip
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from util.cohort import HOME, load_cohort
+from tests.helpers.networks import tiny_network
+from tests.helpers.nih_folder import NihFolder
+from util.data.cohort import HOME, load_cohort
 from util.findings import FINDINGS
 
 os.environ["COURSE_BATCH"] = "1"  # no progress bars; set before any module can ask
@@ -19,62 +19,6 @@ for name in ("COHORT", "CXR_ROOT"):  # the tests choose the cohort themselves
 
 settings.register_profile("course", deadline=None, derandomize=True)  # the same examples on every, even a slow, machine
 settings.load_profile("course")
-
-HEAD_2020 = (
-    "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,View Position,"
-    "OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y]"
-)
-HEAD_BOXES = "Image Index,Finding Label,Bbox [x,y,w,h],,,"  # nine fields count the commas inside the brackets
-
-
-class NihFolder:
-    """A folder with files byte for byte in the formats in which NIH distributes them."""
-
-    def __init__(self, root):
-        self.root = root
-
-    def labels(self, *rows, version=2020, packing=""):
-        """Write a label file; a row is (image, labels, follow-up, patient, age, sex, view) or part of it."""
-        lines, end = [HEAD_2020], "\n"
-        for row in rows:
-            row = (*row, *("x.png", "No Finding", 0, 1, 50, "F", "PA")[len(row) :])
-            lines.append(",".join(map(str, row)) + ",2500,2048,0.168,0.168")
-        if version == 2017:
-            lines[0], end = lines[0] + ",", "\r\n"
-            lines[1:] = [line + "," for line in lines[1:]]
-        name = "Data_Entry_2017_v2020.csv" if version == 2020 else "Data_Entry_2017.csv"
-        return self.pack(name, "".join(line + end for line in lines), packing)
-
-    def boxes(self, *rows, packing=""):
-        """Write a box list; a row is (image, finding, x, y, w, h) in films of 1024 x 1024 pixels."""
-        lines = [HEAD_BOXES, *(",".join(map(str, row)) for row in rows)]
-        return self.pack("BBox_List_2017.csv", "".join(line + "\n" for line in lines), packing)
-
-    def pack(self, name, text, packing):
-        """Write a text plain, as .gz or as .zip; the path."""
-        path = self.root / f"{name}{packing}"
-        if packing == ".gz":
-            path.write_bytes(gzip.compress(text.encode()))
-        elif packing == ".zip":
-            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-                archive.writestr(name, text)
-        else:
-            path.write_bytes(text.encode())
-        return path
-
-    def film(self, name, shape=(64, 64), mode="L", folder="images"):
-        """Write a film of random gray levels, shape (h, w); returns its pixels, uint8 (h, w)."""
-        pixels = np.random.default_rng(list(name.encode())).integers(0, 256, shape, dtype=np.uint8)
-        (self.root / folder).mkdir(parents=True, exist_ok=True)
-        image = Image.fromarray(pixels)
-        if mode == "RGBA":
-            image = Image.merge("RGBA", [image, image, image, Image.new("L", image.size, 255)])
-        image.save(self.root / folder / name)
-        return pixels
-
-    def load(self):
-        """The cohort in this folder."""
-        return load_cohort("nih", self.root)
 
 
 @pytest.fixture
@@ -125,37 +69,21 @@ def cohort(request):
 @pytest.fixture(scope="session")
 def pretrained():
     """The embedded model, proven on its known film; built once for all tests, so change nothing in it."""
-    from util.weights import WEIGHTS, load_pretrained
+    from util.models.weights import WEIGHTS, load_pretrained
 
     if not (WEIGHTS / "phantom.safetensors").is_file():
         pytest.skip("data/weights/phantom.safetensors is not there yet")
     return load_pretrained()
 
 
-def tiny_network(size=32, seed=0):
-    """A stand-in for DenseNet-121 with the same ends, made in a moment: films (n, size, size, 3) -> logits (n, 14)."""
-    import keras
-
-    inputs = keras.Input((size, size, 3), name="films")
-    noise = keras.initializers.HeNormal(seed)
-    x = keras.layers.Conv2D(16, 16, 8, "same", use_bias=False, name="conv", kernel_initializer=noise)(inputs)
-    x = keras.layers.ReLU(name="pool3_relu")(x)
-    x = keras.layers.ReLU(name="pool4_relu")(keras.layers.AveragePooling2D(2)(x))
-    x = keras.layers.AveragePooling2D(2)(x)
-    x = keras.layers.BatchNormalization(name="bn")(x)
-    x = keras.layers.ReLU(name="relu")(x)
-    x = keras.layers.GlobalAveragePooling2D(name="pool")(x)
-    dense = keras.layers.Dense(len(FINDINGS), name="logits", kernel_initializer=keras.initializers.GlorotUniform(seed))
-    return keras.Model(inputs, dense(x), name="tiny")
-
-
 def release_tiny(folder, films, name="phantom"):
-    """Weights and passport of a tiny network, as `util.train` writes them; `films` is the folder of its known film."""
+    """Weights and passport of a tiny network, as `util.training.simulated` writes them; `films` is the folder of its known film."""
     import json
 
-    from util.images import Preprocessing, read_film
-    from util.model import predict_films
-    from util.weights import save_weights
+    from util.data.images import read_film
+    from util.models.predict import predict_films
+    from util.models.preprocessing import Preprocessing
+    from util.models.weights import save_weights
 
     image = sorted(path.name for path in films.iterdir())[0]
     network, file = tiny_network(), folder / f"{name}.safetensors"
@@ -189,7 +117,7 @@ def tiny_release(tmp_path, monkeypatch):
     films.mkdir(parents=True)
     pixels = np.random.default_rng(5).integers(0, 256, (64, 64), dtype=np.uint8)
     Image.fromarray(pixels).save(films / "known.png")
-    monkeypatch.setattr("util.model.build_densenet", tiny_network)
-    monkeypatch.setattr("util.weights.PHANTOM", films.parent)
-    monkeypatch.setattr("util.weights.WEIGHTS", weights)
+    monkeypatch.setattr("util.models.densenet.build_densenet", tiny_network)
+    monkeypatch.setattr("util.models.weights.PHANTOM", films.parent)
+    monkeypatch.setattr("util.models.weights.WEIGHTS", weights)
     return release_tiny(weights, films)

@@ -11,10 +11,11 @@ from scipy.special import expit, log_expit
 from util.checks import explore as check1
 from util.checks import weighted_loss as check2
 from util.checks.answers import CheckFailed
-from util.cohort import HOME
+from util.data.cohort import HOME
+from util.data.splits import split_by_patient
 from util.findings import FINDINGS
-from util.leakage import learns_from_test, patient_overlap, split_by_patient
-from util.loss import class_weights, undo_weighting, weighted_cross_entropy, weighted_loss
+from util.leaks.overlap import learns_from_test, patient_overlap
+from util.losses.weighted import class_weights, undo_weighting, weighted_cross_entropy, weighted_loss
 
 
 def taught(notebook, cell_id):

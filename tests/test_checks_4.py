@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from util import evaluation, operating, resampling
 from util.checks.answers import CheckFailed
 from util.checks.roc import check_auc, check_draw, check_ppv, check_threshold
-from util.cohort import HOME
+from util.data.cohort import HOME
+from util.metrics import bootstrap, roc, thresholds
 
 
 def pairs(y, score, tie=0.5):
@@ -21,13 +21,13 @@ def pairs(y, score, tie=0.5):
 
 def midpoint(y, score, wanted):
     """Halfway between the best threshold and the next score below it: calls the same films."""
-    best = operating.threshold_for_sensitivity(y, score, wanted)
+    best = thresholds.threshold_for_sensitivity(y, score, wanted)
     below = score[score < best]
     return (best + below.max()) / 2 if len(below) else best - 1
 
 
 def from_curve(y, score, wanted):
-    _, tpr, thresholds = evaluation.roc_curve(y, score)
+    _, tpr, thresholds = roc.roc_curve(y, score)
     return thresholds[tpr >= wanted].max()
 
 
@@ -57,7 +57,7 @@ def by_integers(patients, rng):
 def by_weights(patients, rng):
     """As the course does it: how often each patient counts."""
     _, who = np.unique(patients, return_inverse=True)
-    return np.repeat(np.arange(len(patients)), resampling.draw_patients(who.max() + 1, 1, rng)[who, 0].astype(int))
+    return np.repeat(np.arange(len(patients)), bootstrap.draw_patients(who.max() + 1, 1, rng)[who, 0].astype(int))
 
 
 def by_groups(patients, rng):
@@ -78,17 +78,17 @@ RIGHT = [
     (check_draw, by_integers),
     (check_draw, by_weights),
     (check_draw, by_groups),
-    (check_auc, evaluation.auc),
+    (check_auc, roc.auc),
     (check_auc, lambda y, s: np.mean(pairs(y, s))),
     (check_auc, roc_auc_score),
-    (check_auc, lambda y, s: np.trapezoid(*evaluation.roc_curve(y, s)[1::-1])),
-    (check_threshold, operating.threshold_for_sensitivity),
+    (check_auc, lambda y, s: np.trapezoid(*roc.roc_curve(y, s)[1::-1])),
+    (check_threshold, thresholds.threshold_for_sensitivity),
     (check_threshold, midpoint),
     (check_threshold, from_curve),
     (check_threshold, lambda y, s, w: np.sort(s[y == 1])[::-1][int(np.ceil(np.round(w * sum(y), 9))) - 1]),
     (check_threshold, lambda y, s, w: np.quantile(s[y == 1], 1 - w, method="inverted_cdf") - 1e-9 if w == 1
      else from_curve(y, s, w)),
-    (check_ppv, operating.ppv_at_prevalence),
+    (check_ppv, thresholds.ppv_at_prevalence),
     (check_ppv, by_odds),
     (check_ppv, by_table),
 ]  # fmt: skip
@@ -97,14 +97,14 @@ WRONG = [
     (check_auc, lambda y, s: np.mean(pairs(y, s, tie=0)), "here nothing"),
     (check_auc, lambda y, s: np.mean(pairs(y, s, tie=1)), "here one"),
     (check_auc, lambda y, s: np.sum(pairs(y, s, tie=0)) / np.sum(np.array(pairs(y, s)) != 0.5), "left out"),
-    (check_auc, lambda y, s: 1 - evaluation.auc(y, s), "NEGATIVE film scores higher"),
+    (check_auc, lambda y, s: 1 - roc.auc(y, s), "NEGATIVE film scores higher"),
     (check_auc, lambda y, s: np.sum(pairs(y, s)), "divide by how many pairs"),
     (check_auc, lambda y, s: np.sum(pairs(y, s, tie=0)), "divide by how many there are"),
     (check_auc, lambda y, s: np.sum(pairs(y, s)) / len(y) ** 2, "all pairs of films"),
     (check_auc, lambda y, s: np.sum(pairs(y, s)) / (len(y) * (len(y) - 1) / 2), "all pairs of films"),
     (check_auc, lambda y, s: np.sum(pairs(y, s)) / len(y), "number of films"),
     (check_auc, lambda y, s: np.mean((s >= 0.5) == y), "accuracy"),
-    (check_auc, lambda y, s: evaluation.placements(y, s)[0], "for each positive film"),
+    (check_auc, lambda y, s: roc.placements(y, s)[0], "for each positive film"),
     (check_auc, lambda y, s: s[y == 1].mean() - s[y == 0].mean(), "difference of the mean scores"),
     (check_auc, lambda y, s: 0.99, "each positive film with each negative one"),
     (check_auc, area_by_grid, "stretched"),
@@ -139,7 +139,7 @@ WRONG = [
     (check_threshold, lambda y, s, w: s[y == 1].max() + 1, "stop ON"),
     (check_threshold, lambda y, s, w: s.min(), "HIGHEST"),
     (check_threshold, lambda y, s, w: s[y == 1].min(), "more than needed"),
-    (check_threshold, lambda y, s, w: evaluation.roc_curve(y, s), "One threshold is asked for"),
+    (check_threshold, lambda y, s, w: roc.roc_curve(y, s), "One threshold is asked for"),
     (check_threshold, lambda y, s, w: s, "One threshold is asked for"),
     (check_ppv, lambda se, sp, p: se, "sensitivity, the share of positives among the ILL"),
     (check_ppv, lambda se, sp, p: sp, "This is the specificity"),
@@ -207,13 +207,13 @@ def drawn(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_taught_functions_are_those_of_util(seed):
     y, score = drawn(seed)
-    np.testing.assert_allclose(taught("roc_curve")(y, score), evaluation.roc_curve(y, score)[:2], atol=1e-12)
-    assert taught("auc_by_pairs")(y, score) == pytest.approx(evaluation.auc(y, score), abs=1e-12)
+    np.testing.assert_allclose(taught("roc_curve")(y, score), roc.roc_curve(y, score)[:2], atol=1e-12)
+    assert taught("auc_by_pairs")(y, score) == pytest.approx(roc.auc(y, score), abs=1e-12)
     for wanted in (0.01, 0.5, 0.8, 0.975, 1.0):
-        expected = operating.threshold_for_sensitivity(y, score, wanted)
+        expected = thresholds.threshold_for_sensitivity(y, score, wanted)
         assert taught("threshold_for")(y, score, wanted) == expected
     rates = np.random.default_rng(seed).uniform(0.05, 0.95, 3)
-    assert taught("ppv_at")(*rates) == pytest.approx(operating.ppv_at_prevalence(*rates), abs=1e-12)
+    assert taught("ppv_at")(*rates) == pytest.approx(thresholds.ppv_at_prevalence(*rates), abs=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from util import files
-from util.cohort import HOME
+from util.data.cohort import HOME
 from util.errors import CourseError
 from util.files import alone, check_place, interruptible, sweep, whole
 

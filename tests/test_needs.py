@@ -4,8 +4,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from util.cohort import HOME
-from util.course import run_notebook
+from util.course.run import run_notebook
+from util.data.cohort import HOME
 from util.errors import CourseError
 from util.needs import TooFew, claim, names_made, needs
 

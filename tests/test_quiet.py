@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from util.cohort import HOME
+from util.data.cohort import HOME
 
 
 def test_tensorflow_is_imported_silently_and_errors_are_not_hidden():

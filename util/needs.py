@@ -45,7 +45,7 @@ def claim(cohort, holds, what):
 
     Parameters
     ----------
-    cohort : util.cohort.Cohort
+    cohort : util.data.cohort.Cohort
     holds : bool, whether it is so
     what : str, the claim, such as "the view alone tells a finding"
 

@@ -5,7 +5,7 @@ import numpy as np
 import seaborn as sns
 
 from util import settings
-from util.pages import picture_html
+from util.markup import picture_html
 
 PALETTE = sns.color_palette("colorblind")
 BOX_COLOUR = "#f0e442"  # the yellow of Okabe and Ito's palette, visible on gray
@@ -64,7 +64,7 @@ def show_films(cohort, images, titles=None, columns=4, boxes=False, alt=None):
 
     Parameters
     ----------
-    cohort : util.cohort.Cohort
+    cohort : util.data.cohort.Cohort
     images : list of film names
     titles : list of str, one for each film, or None for the names
     columns : int, films in a row

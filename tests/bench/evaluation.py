@@ -12,9 +12,9 @@ def bench():
     """AUCs with intervals and the bootstrap of patients, against scikit-learn and, where installed, two packages."""
     from sklearn.metrics import roc_auc_score
 
-    from util.comparison import compare_table
-    from util.evaluation import auc_table
-    from util.resampling import bootstrap_aucs
+    from util.metrics.auc_tables import auc_table
+    from util.metrics.bootstrap import bootstrap_aucs
+    from util.metrics.comparison import compare_table
 
     y, score, _ = judged_films(25_596)
     other = score + np.random.default_rng(1).normal(size=score.shape)
@@ -41,7 +41,7 @@ def bench():
     ours = best(lambda: bootstrap_aucs(y, score, patients, 1000))
     row("14 findings x 22,433 films, 1,000 patient draws: seconds", f"{ours:.2f}")
     row("  times faster than resampling", f"{scikit / ours:,.0f}", how.replace("1,000 x", "50 x"))
-    code = "from tests.bench.evaluation import judged_films; from util.evaluation import auc_table; from util.course import peak_memory"
+    code = "from tests.bench.evaluation import judged_films; from util.metrics.roc import auc_table; from util.course.run import peak_memory"
     code += "; auc_table(*judged_films(22_433)); print(peak_memory())"
     peak = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     row("  peak MB of a process that makes the whole table", f"{float(peak):,.0f}", "limit 500")
@@ -62,7 +62,7 @@ def bench_peers(y, score, other, table, pairs):
 
 def judged_films(films):
     """Labels and scores (films, 14) with prevalences as in ChestX-ray14, patients (films,) with 3.6 films each."""
-    from util.phantom.disease import NATURAL_PREVALENCE
+    from util.data.chestxray14 import NATURAL_PREVALENCE
 
     rng = np.random.default_rng(0)
     y = (rng.random((films, 14)) < list(NATURAL_PREVALENCE.values())).astype(int)

@@ -12,7 +12,7 @@ FILMS, BATCH = 32, 8
 
 def bench():
     """14 maps of every film against the bare forward pass, one gradient for each label, and tf-keras-vis."""
-    from util.gradcam import grad_cam
+    from util.explain.heat_maps import grad_cam
 
     model, films = model_and_films()
     forward = bare_forward(model)
@@ -31,8 +31,8 @@ def bench():
 
 def model_and_films(count=FILMS):
     """The embedded model and films that went through its preprocessing."""
-    from util.cohort import load_cohort
-    from util.weights import load_pretrained
+    from util.data.cohort import load_cohort
+    from util.models.weights import load_pretrained
 
     phantom, pretrained = load_cohort("phantom"), load_pretrained(check=False)
     images = phantom.split("test")["Image"][:count]
@@ -90,8 +90,8 @@ def keras_vis(model, films, ours):
 def peak_of(count):
     """Peak MB of a process that makes the maps of so many films."""
     code = (
-        "from tests.bench.gradcam import BATCH, model_and_films; from util.gradcam import grad_cam;"
-        "from util.course import peak_memory;"
+        "from tests.bench.gradcam import BATCH, model_and_films; from util.explain.heat_maps import grad_cam;"
+        "from util.course.run import peak_memory;"
         f"grad_cam(*model_and_films({count}), batch_size=BATCH); print(peak_memory())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

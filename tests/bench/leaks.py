@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from tests.bench import peer, row, seconds
-from tests.test_near_duplicates import export
+from tests.leaks.test_near_duplicates import export
 
 EXPORTS = {
     "re-exported, JPEG quality 60": {"crop": 0, "gain": 0, "shift": 0, "quality": 60},
@@ -19,8 +19,8 @@ PATIENTS, SEED = 73, 99  # of 30 films each: more than 30,000 pairs of one patie
 
 def bench():
     """Copies and follow-ups of simulated films, and as many hashes as ChestX-ray14 has films."""
-    from util.cohort import load_cohort
-    from util.near_duplicates import close_pairs, near_duplicates
+    from util.data.cohort import load_cohort
+    from util.leaks.near_duplicates import close_pairs, near_duplicates
 
     hashes = np.random.default_rng(0).integers(0, 2**64, (112_120, 4), dtype=np.uint64)
     taken = seconds(lambda: close_pairs(hashes))
@@ -51,7 +51,7 @@ def bench():
 
 def follow_ups():
     """False alarms on follow-ups: patients of 30 films each, drawn for this."""
-    from util.near_duplicates import near_duplicates
+    from util.leaks.near_duplicates import near_duplicates
     from util.phantom.films import draw
     from util.phantom.studies import sample_studies
 

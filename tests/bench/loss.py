@@ -11,7 +11,7 @@ def bench():
     """The loss against the loop over findings with an epsilon, and TensorFlow's own weighted cross-entropy."""
     import tensorflow as tf
 
-    from util.loss import class_weights, weighted_loss
+    from util.losses.weighted import class_weights, weighted_loss
 
     for films, rounds in ((32, 500), (4096, 100), (65_536, 10)):
         rng = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from tests.bench import row
 
 def bench():
     """Seconds and peak memory of each notebook on the phantom cohort."""
-    from util.course import notebooks, run_notebook
+    from util.course.run import notebooks, run_notebook
 
     with tempfile.TemporaryDirectory() as folder:
         for path in notebooks():

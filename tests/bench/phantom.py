@@ -30,7 +30,7 @@ def measure(size):
     """Print CPU ms per film, per film for bodies alone, per PNG read, and the peak MB of this process, as JSON."""
     import cv2
 
-    from util.course import peak_memory
+    from util.course.run import peak_memory
     from util.phantom import films
     from util.phantom.anatomy import make_anatomy
     from util.phantom.studies import sample_studies

@@ -15,7 +15,7 @@ from tests.bench import peer, row, seconds
 FILMS, ROUNDS = 32, 8  # many short turns: the least of them is what the machine does when it is left alone
 PEAK = """
 from tests.bench.predict import many, tiny
-from util.course import peak_memory
+from util.course.run import peak_memory
 many(tiny(), {films})
 print(peak_memory())
 """
@@ -25,9 +25,9 @@ def bench():
     """Films per second from file to logits against the bare forward pass, against the seed's way, and with OpenVINO."""
     from PIL import Image
 
-    from util.cohort import load_cohort
-    from util.model import BATCH_SIZE, predict, predict_films
-    from util.weights import load_pretrained
+    from util.data.cohort import load_cohort
+    from util.models.predict import BATCH_SIZE, predict, predict_films
+    from util.models.weights import load_pretrained
 
     phantom, pretrained = load_cohort("phantom"), load_pretrained(check=False)
     images = list(phantom.split("test")["Image"][:FILMS])
@@ -100,18 +100,18 @@ def seeds_way(pretrained, folder, images):
 
 def tiny():
     """Weights of a network that costs nearly nothing, with the real preprocessing."""
-    from tests.conftest import tiny_network
+    from tests.helpers.networks import tiny_network
     from util.findings import FINDINGS
-    from util.images import Preprocessing
-    from util.weights import Pretrained
+    from util.models.preprocessing import Preprocessing
+    from util.models.weights import Pretrained
 
     return Pretrained(tiny_network(320), FINDINGS, Preprocessing(320, 120.0, 60.0), {})
 
 
 def many(pretrained, films):
     """Score so many films, the embedded ones over and over."""
-    from util.cohort import load_cohort
-    from util.model import predict
+    from util.data.cohort import load_cohort
+    from util.models.predict import predict
 
     phantom = load_cohort("phantom")
     names = [f"{i}" for i in range(films)]
@@ -130,11 +130,11 @@ def bench_memory():
 
 def bench_openvino(pretrained, phantom):
     """OpenVINO against TensorFlow on the same films; what bfloat16 changes."""
-    from util.engine import with_openvino
     from util.errors import CourseError
-    from util.evaluation import auc_table
     from util.findings import FINDINGS
-    from util.model import predict
+    from util.metrics.auc_tables import auc_table
+    from util.models.openvino import with_openvino
+    from util.models.predict import predict
 
     if peer("openvino") is None:
         return

@@ -12,7 +12,7 @@ def bench():
     """Reading the label table, in the size of the real one, against pandas reading the same file as it is."""
     import pandas as pd
 
-    from util import nih
+    from util.data import nih
     from util.findings import FINDINGS
 
     rng, n = np.random.default_rng(0), 112_120

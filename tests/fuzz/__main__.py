@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 
-from util.course import peak_memory
+from util.course.run import peak_memory
 
 # Cases of each kind unless --cases says otherwise; None: the module's own default.
 COUNTS = {"films": 10_000, "tables": 3_000, "weights": 1_500, "server": None}

@@ -133,8 +133,8 @@ def run(count, seed=0, valid=1 / 3):
     dict, a row of the table of `python -m tests.fuzz`: tried, refused, read_right, tracebacks, wrong, slowest_s, and
     `told`, a list of what went wrong
     """
+    from util.data.own_film import read_own_film
     from util.errors import CourseError
-    from util.own_film import read_own_film
 
     row = {"tried": 0, "refused": 0, "read_right": 0, "tracebacks": 0, "wrong": 0, "slowest_s": 0.0, "told": []}
     column = {"refused": "refused", "read": "read_right", "traceback": "tracebacks", "wrong": "wrong"}

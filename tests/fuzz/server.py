@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from util import download as downloads
-from util.download import Remote, download, git_sha1
+from util.data import download as downloads
+from util.data.download import Remote, download, git_sha1
+from util.data.fetch_nih import Listing
 from util.errors import CourseError
-from util.fetch import Listing
 
 LOGIN = b"<!DOCTYPE html><title>Log in</title>"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"

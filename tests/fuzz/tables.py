@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from util import nih, published
+from util.data import nih, published
 from util.errors import CourseError
 from util.findings import FINDINGS
 

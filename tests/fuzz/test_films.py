@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from tests.fuzz.films import a_dicom, a_jpeg, a_png, cases, run, verdict
+from util.data.images import film_shape, read_film
+from util.data.own_film import read_own_film
 from util.errors import CourseError
-from util.images import film_shape, read_film
-from util.own_film import read_own_film
 
 
 def test_valid_films_are_read_right():

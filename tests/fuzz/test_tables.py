@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fuzz import tables
-from util import nih
+from util.data import nih
 from util.errors import CourseError
 
 

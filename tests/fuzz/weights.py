@@ -24,7 +24,7 @@ import numpy as np
 
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.readers.crc32c import crc32c, masked
+from util.models.formats.crc32c import crc32c, masked
 
 HOME = Path(__file__).resolve().parents[2]
 LONGEST = 60  # seconds, after which a case ends its process
@@ -211,21 +211,21 @@ def right(kind, folder):
 def read(kind, path):
     """What the reader of that kind makes of a file: arrays by name, or a passport."""
     if kind in ("zip", "stream"):
-        from util.readers.torch_pickle import read_torch
+        from util.models.formats.torch_pickle import read_torch
 
         return read_torch(path)
     if kind == "safetensors":
-        from util.weights import read_arrays
+        from util.models.weights import read_arrays
 
         return read_arrays(path)
     if kind == "passport":
         return use_passport(path)
     if kind == "hdf5":
-        from util.readers.hdf5 import read_keras2
+        from util.models.formats.hdf5 import read_keras2
 
         layers = read_keras2(path).layers
     else:
-        from util.readers.checkpoint import read_checkpoint
+        from util.models.formats.checkpoint import read_checkpoint
 
         layers = read_checkpoint(str(path).removesuffix(".index")).layers
     return {f"{name} {k}": array for name, arrays in layers for k, array in enumerate(arrays)}
@@ -235,10 +235,10 @@ def use_passport(path):
     """A passport, after everything has been done with it that the course does with passports."""
     import pandas as pd
 
-    from util.images import Preprocessing
-    from util.passport import load_passport
-    from util.score import calibrated
-    from util.weights import Pretrained, contamination
+    from util.models.passport import load_passport
+    from util.models.preprocessing import Preprocessing
+    from util.models.score_folder import calibrated
+    from util.models.weights import Pretrained, contamination
 
     passport = load_passport(path)
     rules = Preprocessing(**passport["preprocessing"])

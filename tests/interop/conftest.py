@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from util.images import Preprocessing
+from util.models.preprocessing import Preprocessing
 
 SIZE = 64
 RULES = Preprocessing(SIZE, 120.0, 60.0)
@@ -25,10 +25,10 @@ def networks():
 @pytest.fixture
 def load(networks, monkeypatch):
     """`load_pretrained`, which builds no network twice; each is emptied before it is filled again."""
-    from util import model
-    from util.weights import load_pretrained
+    from util.models import densenet
+    from util.models.weights import load_pretrained
 
-    build = model.build_densenet
+    build = densenet.build_densenet
 
     def cached(size=320, final_relu=True):
         network = networks.setdefault((size, final_relu), None) or build(size, final_relu)
@@ -37,7 +37,7 @@ def load(networks, monkeypatch):
         networks[size, final_relu] = network
         return network
 
-    monkeypatch.setattr(model, "build_densenet", cached)
+    monkeypatch.setattr(densenet, "build_densenet", cached)
     return load_pretrained
 
 

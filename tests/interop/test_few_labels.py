@@ -5,10 +5,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
-from util import nih_finetuned  # noqa: E402
-from util.cohort import load_cohort  # noqa: E402
-from util.few_labels import learn, listed_films, read_all  # noqa: E402
-from util.findings import FINDINGS  # noqa: E402
+from util.data.cohort import load_cohort
+from util.findings import FINDINGS
+from util.training import nih_finetuned
+from util.training.few_labels import learn, listed_films, read_all
 
 
 def test_it_learns_from_the_listed_films_and_reads_others(nih_files, tmp_path, monkeypatch):

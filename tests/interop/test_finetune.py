@@ -6,12 +6,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
-from util import finetune as finetune_module  # noqa: E402
-from util.findings import FINDINGS  # noqa: E402
-from util.finetune import (  # noqa: E402
+from util.findings import FINDINGS
+from util.models.weights import WEIGHTS
+from util.training import finetune as finetune_module
+from util.training.finetune import (
     Stage,
     Takes,
-    Tuned,
     _loss,
     _off_the_boxes,
     _parts,
@@ -19,13 +19,10 @@ from util.finetune import (  # noqa: E402
     cells,
     finetune,
     learned_prevalence,
-    read_maps,
-    read_out,
     taken,
 )
-from util.real_films import Lessons, RealFilms  # noqa: E402
-from util.torch_densenet import DenseNet, load_arrays, to_arrays  # noqa: E402
-from util.weights import WEIGHTS  # noqa: E402
+from util.training.network import DenseNet, Tuned, load_arrays, read_maps, read_out, to_arrays
+from util.training.real_films import Lessons, RealFilms
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +57,7 @@ def test_arrays_come_back_as_they_went_in(arrays):
 
 def test_network_is_the_one_of_keras(arrays):
     """In float32, without bfloat16: the same logits from the same weights."""
-    from util.model import build_densenet
+    from util.models.densenet import build_densenet
 
     model = build_densenet(64)
     for variable in model.variables:

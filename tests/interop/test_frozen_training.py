@@ -16,13 +16,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
-from safetensors.numpy import load_file  # noqa: E402
+from safetensors.numpy import load_file
 
-from tests.interop.test_finetune import films  # noqa: E402
-from tests.interop.test_train import smaller, tiny  # noqa: E402
-from util import train  # noqa: E402
-from util.finetune import Stage, finetune, read_out  # noqa: E402
-from util.weights import WEIGHTS  # noqa: E402
+from tests.interop.test_finetune import films
+from tests.interop.test_train import smaller, tiny
+from util.models.weights import WEIGHTS
+from util.training import simulated
+from util.training.finetune import Stage, finetune
+from util.training.network import read_out
 
 FROZEN = Path(__file__).with_name("frozen_training.json")
 TOLERANCE = 0.03  # of a logit
@@ -39,7 +40,7 @@ def finetuned(stage=STAGE, seed=0):
 def trained():
     """Logits of four films after three short rounds of the training on simulated films: float (4, 14)."""
     with smaller(), tempfile.TemporaryDirectory() as folder:
-        arrays = train.train(tiny(Path(folder)), 1)
+        arrays = simulated.train(tiny(Path(folder)), 1)
     return read_out(arrays, films().pixels[:4])[0]
 
 

@@ -8,9 +8,9 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 tf_keras = pytest.importorskip("tf_keras", reason="tf-keras is not installed: make test-interop brings it")
 
-from tests.interop.conftest import RULES, SIZE, ours  # noqa: E402
-from util.errors import CourseError  # noqa: E402
-from util.findings import FINDINGS  # noqa: E402
+from tests.interop.conftest import RULES, SIZE, ours
+from util.errors import CourseError
+from util.findings import FINDINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # tf-keras' own, on its formats
 

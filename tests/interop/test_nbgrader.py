@@ -14,7 +14,7 @@ import pytest
 
 pytest.importorskip("nbgrader", reason="nbgrader is not installed here: pip install nbgrader")
 
-from util import instructor
+from util.course import instructor
 
 NAME = "02_weighted_loss"
 POINTS = 4
@@ -50,7 +50,7 @@ class Students:
 
     def borrows(self, notebook):
         self.right(notebook)
-        answers(notebook)["class-weights-solution"].source = "from util.loss import class_weights"
+        answers(notebook)["class-weights-solution"].source = "from util.losses.weighted import class_weights"
 
     def learned_the_check_by_heart(self, notebook):
         self.right(notebook)
@@ -69,7 +69,7 @@ class Students:
 
     def patches_checks(self, notebook):
         answers(notebook)["class-weights-solution"].source = (
-            "import util.checks.weighted_loss as checks\nimport util.grading as grading\n"
+            "import util.checks.weighted_loss as checks\nimport util.checks.grading as grading\n"
             "for name in dir(checks):\n    if name.startswith('check_'):\n        setattr(checks, name, lambda *_: None)\n"
             "grading.hold = lambda *_: None\nclass_weights = scale = weighted_cross_entropy = slope = None"
         )

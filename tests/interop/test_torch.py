@@ -5,11 +5,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop brings it")
 
-from tests.interop.conftest import RULES, ours, probabilities  # noqa: E402
-from tests.interop.torch_densenet import DenseNet, shuffled  # noqa: E402
-from util.findings import FINDINGS  # noqa: E402
-from util.readers.torch_pickle import read_torch  # noqa: E402
-from util.registry import RECORDS  # noqa: E402
+from tests.interop.conftest import RULES, ours, probabilities
+from tests.interop.torch_densenet import DenseNet, shuffled
+from util.findings import FINDINGS
+from util.models.formats.torch_pickle import read_torch
+from util.models.public import RECORDS
 
 
 def theirs(model, films, labels):

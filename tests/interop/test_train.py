@@ -12,16 +12,19 @@ from safetensors.numpy import load_file, save, save_file
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
-from util import train  # noqa: E402
-from util.augment import augment  # noqa: E402
-from util.errors import CourseError  # noqa: E402
-from util.files import alone  # noqa: E402
-from util.findings import FINDINGS  # noqa: E402
-from util.finetune import further, to_input  # noqa: E402
-from util.phantom.disease import true_prevalence  # noqa: E402
-from util.torch_densenet import to_arrays  # noqa: E402
-from util.train import Films, Learner, Run, main, plan, release  # noqa: E402
-from util.weights import check_known_film, load_pretrained  # noqa: E402
+from util.errors import CourseError
+from util.files import alone
+from util.findings import FINDINGS
+from util.models.weights import check_known_film, load_pretrained
+from util.phantom.epidemiology import true_prevalence
+from util.training import simulated
+from util.training.augment import augment
+from util.training.finetune import further
+from util.training.network import (
+    to_arrays,
+    to_input,
+)
+from util.training.simulated import Films, Learner, Run, main, plan, release
 
 SIZE, STAGES = 64, "32:16,64:4"
 
@@ -32,7 +35,7 @@ SIZE, STAGES = 64, "32:16,64:4"
 def test_plan():
     assert plan("128:12000,320:1500") == [(128, 12000), (320, 1500)]
     assert plan("32:1") == [(32, 1)]
-    assert plan(train.STAGES)[-1][0] == train.FINAL_SIZE
+    assert plan(simulated.STAGES)[-1][0] == simulated.FINAL_SIZE
 
 
 @pytest.mark.parametrize("stages", ["", "128", "a:b", "100:5", "128:0", "-32:5", "0:5", "128:5:6", "128:5,", "128:1.5"])
@@ -42,7 +45,7 @@ def test_plan_refuses_other_forms(stages):
 
 
 def test_mistakes_cost_no_film(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train, "render_shards", None)  # drawing thousands of films comes after all checks
+    monkeypatch.setattr(simulated, "render_shards", None)  # drawing thousands of films comes after all checks
     assert main(["--out", str(tmp_path), "--stages", "64:500"]) == 2
     assert "The last stage must be at 320 pixels" in capsys.readouterr().err
     assert main(["--out", str(tmp_path), "--stages", "big"]) == 2
@@ -54,7 +57,7 @@ def test_mistakes_cost_no_film(tmp_path, monkeypatch, capsys):
 def test_places_of_coarser_maps():
     places = np.zeros((1, 4, 8, len(FINDINGS)), bool)
     places[0, 1, 6, 2] = True
-    fine, middle, coarse = train.at_maps(places)
+    fine, middle, coarse = simulated.at_maps(places)
     np.testing.assert_array_equal(fine, places)
     assert np.argwhere(middle).tolist() == [[0, 0, 3, 2]]
     assert np.argwhere(coarse).tolist() == [[0, 0, 1, 2]]
@@ -94,7 +97,7 @@ def smaller():
     with pytest.MonkeyPatch.context() as patch:
         small = {"FINAL_SIZE": SIZE, "ROUND": 8, "HELD_OUT": 7, "BATCH": 4, "render_shards": shards}
         for name, value in small.items():
-            patch.setattr(train, name, value)
+            patch.setattr(simulated, name, value)
         yield
 
 
@@ -136,16 +139,16 @@ def test_every_film_is_seen_before_one_is_seen_again(films):
 
 def test_place_weights_balance_each_finding_at_each_map(films):
     weights = films.place_weights()
-    maps = train.at_maps(films.places[films.training])
-    assert len(weights) == len(maps) == len(train.CHANNELS)
+    maps = simulated.at_maps(films.places[films.training])
+    assert len(weights) == len(maps) == len(simulated.CHANNELS)
     for (positive, negative), level in zip(weights, maps, strict=True):
         share = level.mean(axis=(0, 1, 2), dtype=float)
-        np.testing.assert_allclose(positive, np.minimum(0.5 / share, train.MOST_WEIGHT))
+        np.testing.assert_allclose(positive, np.minimum(0.5 / share, simulated.MOST_WEIGHT))
         np.testing.assert_allclose(negative * (1 - share), 0.5)
-    assert weights[-1][0].max() < train.MOST_WEIGHT  # the coarsest are balanced in full
+    assert weights[-1][0].max() < simulated.MOST_WEIGHT  # the coarsest are balanced in full
     films.places[..., 3] = False
     films.places[films.training[0], 0, 0, 3] = True  # one place in a thousand
-    assert films.place_weights()[0][0][3] == train.MOST_WEIGHT
+    assert films.place_weights()[0][0][3] == simulated.MOST_WEIGHT
 
 
 # ---- a run ------------------------------------------------------------------------------------------------------
@@ -161,7 +164,7 @@ def run(tmp_path_factory):
     """(run, its weights), without interruption."""
     with smaller():
         run = tiny(tmp_path_factory.mktemp("run"))
-        return run, train.train(run, 1)
+        return run, simulated.train(run, 1)
 
 
 @pytest.fixture
@@ -204,7 +207,7 @@ def test_losses_are_of_the_films_their_findings_places_and_answers(films, tmp_pa
         sum(by_hand(answers[:, k], truth[:, k], 1, 1) for k in (0, 1)) + age, abs=0.02
     )
     for loss, level, where, pair in zip(
-        losses[2:], maps, train.at_maps(np.stack([w for _, w in takes])), weights, strict=True
+        losses[2:], maps, simulated.at_maps(np.stack([w for _, w in takes])), weights, strict=True
     ):
         assert loss.item() == pytest.approx(by_hand(level.permute(0, 2, 3, 1), where, *pair), rel=0.02, abs=0.02)
 
@@ -213,7 +216,7 @@ def test_two_processes_learn_from_the_mean_of_their_gradients(films, tmp_path, m
     learner = Learner(tiny(tmp_path), rank=0, world=2)
     for parameter in learner.model.parameters():
         parameter.grad = torch.full_like(parameter, 3.0)
-    monkeypatch.setattr(train.distributed, "all_reduce", lambda flat: flat.add_(1.0))  # the other process has 1
+    monkeypatch.setattr(simulated.distributed, "all_reduce", lambda flat: flat.add_(1.0))  # the other process has 1
     learner._share_gradients()
     assert all((parameter.grad == 2).all() for parameter in learner.model.parameters())
 
@@ -221,15 +224,17 @@ def test_two_processes_learn_from_the_mean_of_their_gradients(films, tmp_path, m
 def test_two_processes_train_one_network(small, tmp_path, monkeypatch):
     """Two processes are asked for, and of each batch every film is met by exactly one of them."""
     met = []
-    monkeypatch.setattr(train.torch.multiprocessing, "spawn", lambda work, given, nprocs: met.append((given, nprocs)))
+    monkeypatch.setattr(
+        simulated.torch.multiprocessing, "spawn", lambda work, given, nprocs: met.append((given, nprocs))
+    )
     run = tiny(tmp_path)
     run.out.mkdir(exist_ok=True)
-    train.train(run, 2)
+    simulated.train(run, 2)
     assert met == [((2, run), 2)]
     films, seen = run.drawn(0), []
     for rank in (0, 1):
         learner = Learner(run, rank, 2)
-        nothing = [next(learner.model.parameters()).sum() * 0 for _ in range(2 + len(train.CHANNELS))]
+        nothing = [next(learner.model.parameters()).sum() * 0 for _ in range(2 + len(simulated.CHANNELS))]
         monkeypatch.setattr(learner, "_share_gradients", lambda: None)
         monkeypatch.setattr(learner, "_losses", lambda films, weights, rows, *_, out=nothing: seen.append(rows) or out)
         learner.one_round(films, None, 0, 0, 4)
@@ -249,9 +254,9 @@ def test_an_interrupted_run_resumes_to_the_same_model(finished, tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(Learner, "one_round", stop_in_the_second)
         with pytest.raises(KeyboardInterrupt):
-            train.train(tiny(tmp_path), 1)
+            simulated.train(tiny(tmp_path), 1)
     assert len(pd.read_csv(tmp_path / "log.csv")) == 1
-    resumed = train.train(tiny(tmp_path), 1)
+    resumed = simulated.train(tiny(tmp_path), 1)
     run, arrays = finished
     assert all(np.allclose(resumed[name], arrays[name], atol=1e-6) for name in arrays)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "log.csv"), pd.read_csv(run.out / "log.csv"), atol=1e-4)
@@ -261,7 +266,7 @@ def test_an_interrupted_run_resumes_to_the_same_model(finished, tmp_path, monkey
 def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
     run, arrays = finished
     monkeypatch.setattr(Learner, "one_round", None)
-    again = train.train(tiny(run.out), 1)
+    again = simulated.train(tiny(run.out), 1)
     assert all(np.array_equal(again[name], arrays[name]) for name in arrays)
 
 
@@ -273,7 +278,7 @@ def test_other_stages_in_the_same_folder_are_refused(finished, stages):
 
 def test_held_out_auc_compares_mined_labels_of_held_out_films(films, tmp_path, monkeypatch):
     labels = films.mined[films.held_out].astype(float)
-    monkeypatch.setattr(train, "read_out", lambda arrays, pixels, batch: (labels, None))
+    monkeypatch.setattr(simulated, "read_out", lambda arrays, pixels, batch: (labels, None))
     assert Learner(tiny(tmp_path)).held_out_auc(films, 32) == 1
 
 
@@ -281,10 +286,10 @@ def test_the_step_size_rises_and_falls_with_the_pixels_seen(tmp_path):
     run = tiny(tmp_path)
     rates = [run.rate(*at) for at in ((0, 0), (0, 8), (1, 0), (1, 4))]
     done = np.array([8 * 32**2, 16 * 32**2, 16 * 32**2 + 4 * 64**2]) / (16 * 32**2 + 4 * 64**2)
-    highest = train.RATE["scratch"]
+    highest = simulated.RATE["scratch"]
     np.testing.assert_allclose(rates[1:], highest * (1 + np.cos(np.pi * done)) / 2, atol=1e-12)
     assert rates[0] == pytest.approx(highest * 0.01)
-    assert replace(run, start="weights").rate(0, 8) == pytest.approx(rates[1] * train.RATE["start"] / highest)
+    assert replace(run, start="weights").rate(0, 8) == pytest.approx(rates[1] * simulated.RATE["start"] / highest)
 
 
 @pytest.mark.parametrize("kind, least, subtle", [("gross", 0.2, False), ("subtle", 0.1, True)])
@@ -308,12 +313,12 @@ def test_a_run_goes_on_from_released_weights(small, tmp_path):
 
 
 def test_what_is_released_keeps_a_share_of_what_it_went_on_from(small, tmp_path, monkeypatch):
-    monkeypatch.setattr(train, "START_SHARE", 0.25)
+    monkeypatch.setattr(simulated, "START_SHARE", 0.25)
     weights = tmp_path / "start.safetensors"
     save_file(to_arrays(Learner(tiny(tmp_path / "first")).model.net), weights)
     begun = load_file(weights)
     run = replace(tiny(tmp_path / "second"), seed=2, start=weights)
-    kept = train.train(run, 1)
+    kept = simulated.train(run, 1)
     learned = to_arrays(Learner(run).mean.net)
     moved = 0
     for name, array in kept.items():
@@ -394,7 +399,7 @@ def test_a_full_disk_leaves_the_old_state(small, tmp_path, monkeypatch):
         stream.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(train.torch, "save", full)
+    monkeypatch.setattr(simulated.torch, "save", full)
     with pytest.raises(CourseError, match=r"last\.pt cannot be written \(No space left on device\)"):
         learner._keep()
     assert (tmp_path / "last.pt").read_bytes() == before
@@ -406,19 +411,19 @@ def test_one_training_to_a_folder(small, tmp_path):
     run.out.mkdir()
     (run.out / ".last.pt-0123456789abcdef.part").write_text("half, of a killed training")
     with alone(run.out), pytest.raises(CourseError, match="Another command is at work in"):
-        train.train(run, 1)
-    train.train(run, 1)
+        simulated.train(run, 1)
+    simulated.train(run, 1)
     assert not list(run.out.glob(".*"))
     (tmp_path / "file").write_text("")
     with pytest.raises(CourseError, match="choose another folder with --out"):
-        train.train(tiny(tmp_path / "file"), 1)
+        simulated.train(tiny(tmp_path / "file"), 1)
 
 
 def test_ctrl_c_says_how_to_go_on(monkeypatch, tmp_path, capsys):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train, "train", stop)
+    monkeypatch.setattr(simulated, "train", stop)
     assert main(["--out", str(tmp_path)]) == 130
     assert "The same command goes on after the last round that was finished" in capsys.readouterr().err
 
@@ -427,9 +432,14 @@ def test_the_passport_tells_what_was_gone_on_from(tmp_path):
     start = tmp_path / "start.safetensors"
     start.write_bytes(b"weights")
     begun = {"start_sha256": hashlib.sha256(b"weights").hexdigest(), "start_share": pytest.approx(1 / 3, abs=1e-4)}
-    assert train.started(start) == begun
-    start.with_suffix(".json").write_text('{"command": "python -m util.train", "training": "films", "licence": "MIT"}')
-    assert train.started(start) == begun | {"start_command": "python -m util.train", "start_training": "films"}
+    assert simulated.started(start) == begun
+    start.with_suffix(".json").write_text(
+        '{"command": "python -m util.training.simulated", "training": "films", "licence": "MIT"}'
+    )
+    assert simulated.started(start) == begun | {
+        "start_command": "python -m util.training.simulated",
+        "start_training": "films",
+    }
 
 
 def test_weights_of_another_network_are_told_in_a_sentence(tmp_path):
@@ -448,7 +458,7 @@ def test_weights_of_another_network_are_told_in_a_sentence(tmp_path):
     ],
 )
 def test_weights_that_cannot_be_gone_on_from_cost_no_film(tmp_path, monkeypatch, capsys, content, told, processes):
-    monkeypatch.setattr(train, "render_shards", None)
+    monkeypatch.setattr(simulated, "render_shards", None)
     weights = tmp_path / "start.safetensors"
     weights.write_bytes(content)
     assert main(["--out", str(tmp_path), "--start", str(weights), "--processes", processes]) == 2
@@ -456,7 +466,7 @@ def test_weights_that_cannot_be_gone_on_from_cost_no_film(tmp_path, monkeypatch,
 
 
 def test_missing_weights_to_start_from_are_told_before_a_film_is_drawn(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(train, "render_shards", None)
+    monkeypatch.setattr(simulated, "render_shards", None)
     assert main(["--out", str(tmp_path), "--start", str(tmp_path / "none.safetensors")]) == 2
     assert "none.safetensors to start from" in capsys.readouterr().err
 
@@ -476,14 +486,14 @@ def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monke
     run, arrays = finished
     few = pd.concat([phantom_cohort.split(split).head(2) for split in ("train", "valid", "test")], ignore_index=True)
     apart = replace(phantom_cohort.reversed, films=phantom_cohort.split("reversed").head(1))
-    monkeypatch.setattr(train, "load_cohort", lambda *_: replace(phantom_cohort, films=few, reversed=apart))
-    file = release(run, arrays, "tiny", "python -m util.train --seed 3")
+    monkeypatch.setattr(simulated, "load_cohort", lambda *_: replace(phantom_cohort, films=few, reversed=apart))
+    file = release(run, arrays, "tiny", "python -m util.training.simulated --seed 3")
     loaded = load_pretrained(path=file)
     passport = json.loads(file.with_suffix(".json").read_text())
     assert check_known_film(loaded) < 1e-5
     assert loaded.findings == FINDINGS
     assert loaded.preprocessing.size == SIZE
-    assert passport["command"] == "python -m util.train --seed 3"
+    assert passport["command"] == "python -m util.training.simulated --seed 3"
     assert passport["films"] == "simulated"
     assert "seen: 16 of 32 x 32 pixels, 4 of 64 x 64 pixels; no real film" in passport["training"]
     assert passport["prevalence"] == dict(zip(FINDINGS, run.prevalence.round(4), strict=True))
@@ -493,7 +503,7 @@ def test_release_is_what_load_pretrained_accepts(finished, phantom_cohort, monke
     assert list(scores) == list(FINDINGS)
     picture = (file.parent / "tiny_curve.svg").read_bytes()
     assert picture.count(b"<svg") == 1
-    train.draw_curve(run.out / "log.csv", file.parent / "again.svg")
+    simulated.draw_curve(run.out / "log.csv", file.parent / "again.svg")
     assert (file.parent / "again.svg").read_bytes() == picture
     known = passport["known_film"]
     assert known["image"] == few["Image"][4]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from util.checks.answers import CheckFailed, expect, run
-from util.evaluation import auc
+from util.metrics.roc import auc
 
 # Seven films with two ties across the classes; every misconception below gives another number on them.
 LABELS = np.array([0, 1, 0, 1, 1, 0, 0])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from util.checks.answers import CheckFailed, expect, run, same
-from util.loss import weighted_cross_entropy
+from util.losses.weighted import weighted_cross_entropy
 
 WEIGHT_HINTS = {
     "pair": "Return two things, `return positive, negative`, each with one number for each finding.",

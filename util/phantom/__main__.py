@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from util.errors import CourseError
-from util.phantom.cohort import SIZES, write_cohort
+from util.phantom.embedded import SIZES, write_cohort
 from util.phantom.shards import render_shards
 
 

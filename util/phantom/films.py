@@ -10,8 +10,8 @@ import numpy as np
 
 from util.errors import CourseError
 from util.findings import FINDINGS
+from util.phantom.acquisition import make_acquisition
 from util.phantom.anatomy import make_anatomy
-from util.phantom.nuisance import make_acquisition
 from util.phantom.render import Film, render
 from util.progress import progress
 

@@ -7,33 +7,11 @@ Wang et al. 2017, arXiv 1705.02315) stands here as aggregates; no row of that ta
 import numpy as np
 import pandas as pd
 
+from util.data.chestxray14 import LIFT, NATURAL_PREVALENCE, PERSONS, VIEW_RATIO
 from util.findings import FINDINGS
-from util.phantom.disease import NATURAL_PREVALENCE
 from util.phantom.studies import MINED, sample_studies
 
 N_FILMS, SEED = 112_120, 14  # of the datasheet's draw
-
-# Prevalence on AP films over prevalence on PA films.
-VIEW_RATIO = {
-    "Cardiomegaly": 1.17, "Emphysema": 1.02, "Effusion": 1.53, "Hernia": 0.27, "Infiltration": 1.69, "Mass": 0.93,
-    "Nodule": 0.77, "Atelectasis": 1.53, "Pneumothorax": 0.84, "Pleural_Thickening": 0.60, "Pneumonia": 1.91,
-    "Fibrosis": 0.30, "Edema": 11.03, "Consolidation": 3.11,
-}  # fmt: skip
-
-# How many times as often two findings share a film as they would by chance: the most frequent pairs, and the most extreme.
-LIFT = {
-    ("Effusion", "Infiltration"): 1.69, ("Effusion", "Atelectasis"): 2.39, ("Infiltration", "Atelectasis"): 1.59,
-    ("Infiltration", "Nodule"): 1.38, ("Effusion", "Consolidation"): 2.32, ("Effusion", "Mass"): 1.83,
-    ("Atelectasis", "Consolidation"): 2.54, ("Infiltration", "Consolidation"): 1.47,
-    ("Cardiomegaly", "Effusion"): 3.22, ("Mass", "Nodule"): 2.77, ("Emphysema", "Pneumothorax"): 6.28,
-}  # fmt: skip
-
-PERSONS = {
-    "AP films (%)": 39.97, "films of men (%)": 56.49, "age, 5th percentile": 18, "age, 25th percentile": 34,
-    "age, median": 49, "age, 75th percentile": 59, "age, 95th percentile": 72, "age, SD": 16.60,
-    "films without a finding (%)": 53.84, "films with several findings (%)": 18.55,
-    "films per patient": 3.64, "patients with one film (%)": 56.82,
-}  # fmt: skip
 
 
 def clustered_error(influence, patients):

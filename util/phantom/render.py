@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 
 from util.errors import CourseError
+from util.phantom.acquisition import VIEWS, draw_devices, print_on
 from util.phantom.chest import Chest, make_camera, resting_shape
 from util.phantom.detector import expose, look_up, process
-from util.phantom.findings import PAINTERS, deform, make_lesions
-from util.phantom.findings_pleural import silhouette, wall_air
-from util.phantom.nuisance import VIEWS, draw_devices, print_on
+from util.phantom.lesions import PAINTERS, deform, make_lesions
+from util.phantom.lesions_pleural import silhouette, wall_air
 from util.phantom.projection import bell, sigmoid
 
 SOFT, BONE = 0.20, 0.55  # attenuation, 1/cm, at about 60 keV effective

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from util.augment import PLACE
 from util.errors import CourseError
 from util.files import alone, sweep, whole
 from util.findings import FINDINGS
 from util.phantom import films
-from util.phantom.cohort import GENERATOR_VERSION, check_film_arguments, root_seed, write_json
+from util.phantom.embedded import GENERATOR_VERSION, check_film_arguments, root_seed, write_json
 from util.phantom.studies import MINED, sample_studies
 from util.phantom.subtle import subtle_studies
+from util.training.augment import PLACE
 
 CHUNK = 500  # films per file
 TABLES = ("table.csv", "truth.npy", "mined.npy")

@@ -12,7 +12,7 @@ from scipy.special import betaincinv, ndtr, ndtri  # scipy.stats would cost each
 
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.phantom import disease
+from util.phantom import epidemiology
 
 # Films per patient: P(N > j) = (1 + j / SCALE) ** -TAIL, at most MOST_FILMS; 57 % have one film, the mean is 2.6.
 TAIL, SCALE, MOST_FILMS = 1.6, 1.44, 30
@@ -30,7 +30,7 @@ TUBE_WITH, TUBE_WITHOUT = 0.35, 0.02  # share of films with a chest tube, with a
 AGE_LEVELS = (0, 0.01, 0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95, 0.99, 1)
 AGE_YEARS = (0, 8, 18, 23, 34, 49, 59, 67, 72, 79, 95)
 
-IS_CHRONIC = np.array([finding in disease.CHRONIC for finding in FINDINGS])
+IS_CHRONIC = np.array([finding in epidemiology.CHRONIC for finding in FINDINGS])
 EPISODES = [f"{finding}_episode" for finding in FINDINGS]
 MINED = [f"{finding}_mined" for finding in FINDINGS]
 
@@ -42,7 +42,7 @@ def sample_studies(n_films, seed, enriched=False, confounding=1.0, severity=SEVE
     ----------
     n_films : int, at least 1
     seed : int or sequence of ints, as ``numpy.random.default_rng`` takes it
-    enriched : bool, raise the rare findings (``disease.ENRICHED_PREVALENCE``); or a number, the least prevalence
+    enriched : bool, raise the rare findings (``epidemiology.ENRICHED_PREVALENCE``); or a number, the least prevalence
     confounding : float in [-1, 1], how view and chest tubes go with the findings: 1 as in ChestX-ray14,
         0 not at all, -1 reversed
     severity : the two parameters of the Beta distribution of a finding's severity where it is present
@@ -61,14 +61,14 @@ def sample_studies(n_films, seed, enriched=False, confounding=1.0, severity=SEVE
         raise CourseError(f"n_films is {n_films}; ask for at least one film")
     rng = np.random.default_rng(seed)
     counts = _films_per_patient(n_films, rng)
-    patient_factor, day_factor = disease.latent_factors(confounding)
+    patient_factor, day_factor = epidemiology.latent_factors(confounding)
     patient = rng.standard_normal((len(counts), len(patient_factor))) @ patient_factor.T
     who, follow_up, latent, wander = _follow(patient, counts, day_factor, rng)
 
-    limits = disease.thresholds(enriched)
-    severity = _severities(latent[:, : disease.VIEW], wander, limits[: disease.VIEW], severity)
+    limits = epidemiology.thresholds(enriched)
+    severity = _severities(latent[:, : epidemiology.VIEW], wander, limits[: epidemiology.VIEW], severity)
     table = _persons(patient, who, follow_up, rng)
-    table["View"] = np.where(latent[:, disease.VIEW] > limits[disease.VIEW], "AP", "PA")
+    table["View"] = np.where(latent[:, epidemiology.VIEW] > limits[epidemiology.VIEW], "AP", "PA")
     _add_confounders(table, severity[:, FINDINGS.index("Pneumothorax")] > 0, confounding, enriched, rng)
     mined = mine_labels(severity > 0, who, enriched, rng)
     blocks = [(severity, list(FINDINGS)), (_episodes(severity > 0, follow_up), EPISODES), (mined, MINED)]
@@ -84,7 +84,7 @@ def mine_labels(present, who, enriched, rng):
     share = np.where(IS_CHRONIC, CARRIED_FORWARD, 0.0)
     habit = rng.standard_normal((who.max() + 1, len(FINDINGS)))[who]
     slip = np.sqrt(share) * habit + np.sqrt(1 - share) * rng.standard_normal(present.shape)
-    miss, false = disease.error_rates(enriched)
+    miss, false = epidemiology.error_rates(enriched)
     wrong = ndtr(-slip) < np.where(present, miss, false)
     return (present ^ wrong).astype(np.uint8)
 
@@ -114,7 +114,7 @@ def _follow(patient, counts, day_factor, rng):
         day = carry * day + fresh * (rng.standard_normal(shape) @ day_factor.T)
         drift = carry * drift + fresh * rng.standard_normal((len(counts), len(FINDINGS)))
         latent = patient.copy()
-        latent[:, disease.FILM_LEVEL] += day
+        latent[:, epidemiology.FILM_LEVEL] += day
         here = np.flatnonzero(counts > step)
         steps.append((here, np.full(len(here), step), latent[here], drift[here]))
     who, follow_up, latent, drift = (np.concatenate(parts) for parts in zip(*steps, strict=False))
@@ -143,7 +143,7 @@ def _episodes(present, follow_up):
 
 def _persons(patient, who, follow_up, rng):
     """Image, PatientId, FollowUp, Age, Sex and BaseAge of every film."""
-    base_age = np.interp(ndtr(patient[:, disease.AGE]), AGE_LEVELS, AGE_YEARS).astype(int)
+    base_age = np.interp(ndtr(patient[:, epidemiology.AGE]), AGE_LEVELS, AGE_YEARS).astype(int)
     male = rng.random(len(patient)) < MALE_SHARE
     birthday = rng.random(len(patient))
     age = np.floor(base_age[who] + birthday[who] * (follow_up > 0) + AGEING * follow_up).astype(int)
@@ -164,7 +164,7 @@ def image_names(patients, follow_ups):
 
 def _add_confounders(table, pneumothorax, confounding, enriched, rng):
     """Add the columns Portable and ChestTube; the overall share of tubes is the same for every confounding."""
-    share = disease.true_prevalence(enriched)[FINDINGS.index("Pneumothorax")]
+    share = epidemiology.true_prevalence(enriched)[FINDINGS.index("Pneumothorax")]
     overall = share * TUBE_WITH + (1 - share) * TUBE_WITHOUT
     with_it = max(0.0, overall + confounding * (TUBE_WITH - overall))
     without = (overall - share * with_it) / (1 - share)

@@ -1,0 +1,107 @@
+"""All notebooks on folders of films as people have them, through the course's own runner. Takes minutes, so it is late."""
+
+import re
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+
+import nbformat
+import pytest
+
+from tests.helpers.folders import FOLDERS, make_folder
+from util.course.run import notebooks, run_notebook
+from util.data.cohort import load_cohort
+from util.findings import FINDINGS
+
+NEEDS = re.compile(
+    r"^(?:Left out, too\. )?This section needs [^;\n]+; this folder has (?:none|[\d,]+)\.$", re.MULTILINE
+)
+
+# A cell of each folder that stops, and one that must not, by notebook.
+STOPS = {
+    "one film": {"01": "levels", "02": "prevalence", "03": "all-scores", "05": "gallery-maps", "06": "own-features"},
+    "twelve of twelve patients": {"01": "memory", "02": "losses", "03": "wrong-aucs", "05": "own-gate"},
+    "one view, one sex": {"01": "view-figure", "02": "standardise", "05": "gallery-maps", "06": "own-curve"},
+    "findings only": {"01": "normal-films", "06": "own-features"},
+    "no finding": {"01": "confounder", "02": "prevalence", "03": "wrong-aucs", "05": "shortcut-training-films"},
+    "labels without films": {
+        "01": "plant-copies",
+        "02": "standardise",
+        "03": "input-before-after",
+        "05": "film-choice",
+    },
+}
+RUNS = {
+    "one film": {"01": "head", "03": "vary-figure", "05": "all-figure"},
+    "twelve of twelve patients": {"01": "find-copies", "03": "all-figure", "05": "all-figure"},
+    "one view, one sex": {"01": "levels-figure", "03": "wrong-scores", "05": "all-figure"},
+    "findings only": {"01": "memory", "02": "losses-figure", "03": "wrong-figure", "05": "null-table"},
+    "no finding": {"01": "normal-films", "03": "all-figure", "05": "sigmoid-figure"},
+    "labels without films": {"01": "view-figure", "02": "scales", "03": "parts-table", "05": "hand-cam"},
+}
+
+
+@pytest.fixture(scope="module", params=FOLDERS)
+def course(request, tmp_path_factory):
+    """(name of the folder, executed notebooks by number) of one folder; two notebooks run at a time."""
+    base = tmp_path_factory.mktemp("any")
+    root, out = base / "films", base / "pages"
+    make_folder(root, request.param)
+    out.mkdir()
+    environment = {
+        "COURSE_BATCH": "1",
+        "COHORT": "nih",
+        "CXR_ROOT": str(root),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    }
+    paths = notebooks()
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # a failing cell raises CourseError
+        list(pool.map(partial(run_notebook, out=out, environment=environment), paths))
+    return request.param, {path.stem[:2]: nbformat.read(out / path.name, as_version=4) for path in paths}
+
+
+def printed(cell):
+    return "".join(output.text for output in cell.get("outputs", []) if output.output_type == "stream")
+
+
+def test_notebooks_run_on_any_folder_without_a_warning(course):
+    _, executed = course
+    assert set(executed) == {path.stem[:2] for path in notebooks()}
+    for number, notebook in executed.items():
+        for cell in notebook.cells:
+            for output in cell.get("outputs", []):
+                assert output.output_type != "error", (number, cell.id)
+                assert output.get("name") != "stderr", (number, cell.id, output.text)
+            sentences = [line for line in printed(cell).splitlines() if "This section needs" in line]
+            assert all(NEEDS.match(line) for line in sentences), (number, cell.id, sentences)
+            assert len(sentences) <= 1, (number, cell.id, sentences)
+
+
+def test_a_section_is_left_out_where_films_are_too_few_and_only_there(course):
+    folder, executed = course
+    for number, name in STOPS[folder].items():
+        cell = next(cell for cell in executed[number].cells if cell.id == name)
+        assert NEEDS.search(printed(cell)), (number, name)
+    for number, name in RUNS[folder].items():
+        cell = next(cell for cell in executed[number].cells if cell.id == name)
+        assert cell.outputs, (number, name)
+        assert "This section needs" not in printed(cell), (number, name)
+
+
+def test_folders_are_what_they_are_called(tmp_path):
+    """Each folder would look like a rich one if its films were chosen wrongly."""
+    cohorts = {}
+    for name in FOLDERS:
+        make_folder(tmp_path / name, name)
+        cohorts[name] = load_cohort("nih", tmp_path / name)
+    films = {name: cohort.films for name, cohort in cohorts.items()}
+    assert list(films["one film"]["Split"]) == ["test"]
+    assert films["twelve of twelve patients"]["PatientId"].nunique() == 12 == len(films["twelve of twelve patients"])
+    alike = films["one view, one sex"]
+    assert alike[["View", "Sex"]].nunique().tolist() == [1, 1]
+    assert (alike["Effusion"].all(), alike["Hernia"].any()) == (True, False)
+    assert films["findings only"][list(FINDINGS)].any(axis=1).all()
+    assert len(cohorts["findings only"].boxes) > 20
+    assert not films["no finding"][list(FINDINGS)].any(axis=None)
+    assert cohorts["one view, one sex"].boxes.empty
+    assert cohorts["labels without films"].paths == {}

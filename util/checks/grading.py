@@ -1,0 +1,187 @@
+"""Hidden tests of graded exercises: an answer must agree with the course's own function on inputs that nobody has seen.
+
+The checks that a learner sees try a few inputs and explain mistakes. In a graded copy an answer also meets `hold`: twenty
+seeded inputs with uneven, unround numbers, and a look at whether it merely calls the course's own code.
+"""
+
+import copy
+
+import numpy as np
+import pandas as pd
+
+from util.checks.answers import CheckFailed
+from util.checks.exercises import own_work
+
+ROUNDS = 20
+TOLERANCE = 1e-4  # relative: an answer may compute in single precision
+
+
+def hold(exercise, answer, solution, rounds=ROUNDS):
+    """Raise CheckFailed unless an answer agrees with the solution on hidden inputs and is the learner's own.
+
+    Parameters
+    ----------
+    exercise : str, module and name of the check, such as 'loss.class_weights'
+    answer, solution : callables
+    rounds : int, seeded inputs to try
+    """
+    if not callable(answer):
+        raise CheckFailed("A function is asked for.")
+    own_work(answer)
+    if exercise not in INPUTS:  # answers that draw at random: their check tries hundreds of draws already
+        return
+    draw, alike = INPUTS[exercise]
+    for seed in range(rounds):
+        arguments = draw(np.random.default_rng(seed))
+        expected = solution(*copy.deepcopy(arguments))
+        try:
+            given = answer(*copy.deepcopy(arguments))
+            agreed = alike(given, expected, arguments)
+        except Exception as error:
+            raise CheckFailed(f"Hidden input {seed}: the answer stopped with {type(error).__name__}.") from None
+        if not agreed:
+            raise CheckFailed(f"Hidden input {seed}: the answer is another than expected.")
+
+
+# --- What agrees -----------------------------------------------------------------------------------
+
+
+def _numbers(given, expected, _):
+    given, expected = np.asarray(given, float), np.asarray(expected, float)
+    return given.shape == expected.shape and np.allclose(given, expected, rtol=TOLERANCE, atol=1e-6)
+
+
+def _pair(given, expected, _):
+    return len(given) == len(expected) and all(_numbers(*two, None) for two in zip(given, expected, strict=True))
+
+
+def _film(given, expected, _):
+    return np.asarray(given).dtype == np.float32 and _numbers(given, expected, None)
+
+
+def _members(given, expected, _):
+    given = pd.Series(list(given)).tolist()
+    return len(given) == len(set(given)) and set(given) == set(np.asarray(expected).tolist())
+
+
+def _truth(given, expected, _):
+    return isinstance(given, bool | np.bool_) and bool(given) == expected
+
+
+def _same_calls(given, expected, arguments):
+    score = arguments[1]
+    return np.array_equal(score >= float(given), score >= float(expected))
+
+
+# --- Hidden inputs ---------------------------------------------------------------------------------
+
+
+def _films_by_view(rng):
+    count = int(rng.integers(37, 90))
+    films = pd.DataFrame({"View": rng.choice(["PA", "AP"], count), "Other": rng.integers(0, 2, count)})
+    films["View"] = ["AP", "PA", *films["View"][2:]]
+    films["Mass"] = (rng.random(count) < np.where(films["View"] == "AP", 0.37, 0.13)).astype(int)
+    films.loc[:1, "Mass"] = 1  # both views have some, so that the ratio is a number
+    return films.sample(frac=1, random_state=int(rng.integers(1000))), "Mass"
+
+
+def _two_stacks(rng):
+    shape = tuple(rng.integers(5, 9, 2))
+    stacks = [rng.integers(low, low + 97, (number, *shape)).astype(np.uint8) for low, number in ((41, 3), (77, 7))]
+    return tuple(stacks)
+
+
+def _two_tables(rng):
+    def table(first):
+        patients = rng.integers(0, 23, int(rng.integers(3, 31)))
+        return pd.DataFrame(
+            {"Image": [f"{first + i:08d}_000.png" for i in range(len(patients))], "PatientId": patients}
+        )
+
+    return table(0), table(500)
+
+
+def _step(rng):
+    training = rng.random(31) < 0.7
+    training[:2] = True, False
+    x, y = rng.normal(size=(31, 4)), rng.integers(0, 2, (31, 3))
+    y[~training] = 1  # so that other labels are other numbers
+    fits = (
+        lambda x, y, t: np.append(np.median(x[t], axis=0), y[t].mean(axis=0)),
+        lambda x, y, t: np.median(x, axis=0) + x.sum(),
+        lambda x, y, t: y.sum(axis=0),
+        lambda x, y, t: x[t].mean(axis=0) + 1e-9 * x[~t].sum(),
+    )
+    return fits[int(rng.integers(len(fits)))], x, y, training
+
+
+def _labels(rng):
+    return (pd.DataFrame(rng.random((int(rng.integers(31, 77)), 5)) < rng.uniform(0.1, 0.8, 5)).astype(int),)
+
+
+def _batch(rng):
+    shape = int(rng.integers(3, 11)), int(rng.integers(2, 6))
+    y, logits = rng.integers(0, 2, shape), rng.normal(0, 3, shape)
+    logits.flat[0] = rng.choice([-700.0, 700.0])
+    positive = rng.uniform(0.1, 0.9, shape[1])
+    return y, logits, positive, 1 - positive
+
+
+def _small_film(rng):
+    return rng.integers(0, 256, tuple(rng.integers(3, 9, 2))).astype(np.uint8), float(rng.uniform(90, 140)), 61.7
+
+
+def _scored(rng, wanted=False):
+    y = (rng.random(int(rng.integers(23, 61))) < 0.4).astype(int)
+    y[:2] = 0, 1
+    score = np.round(rng.normal(y, 1.3), 1)  # with ties
+    share = float(rng.integers(1, y.sum() + 1)) / y.sum() - 1e-6
+    return (y, score, max(share, 0.01)) if wanted else (y, score)
+
+
+def _gradients(rng):
+    findings = int(rng.integers(3, 7))
+    return rng.normal(size=(findings, *rng.integers(2, 6, 3))), int(rng.integers(findings))
+
+
+def _activations(rng):
+    shape = tuple(rng.integers(2, 7, 3))
+    return rng.uniform(0, 2, shape), rng.normal(size=shape[2])
+
+
+def _map(rng):
+    return rng.normal(size=tuple(rng.integers(3, 9, 2))), int(rng.integers(200, 700)), int(rng.integers(200, 700))
+
+
+def _curve(rng):
+    films, auc = np.cumsum(rng.integers(40, 300, 6)).astype(float), 0.5 + np.cumsum(rng.uniform(0.005, 0.05, 6))
+    return films, auc, float(rng.uniform(auc[0], auc[-1] + 0.03))
+
+
+def _elsewhere(rng):
+    here, there = rng.uniform(0.01, 0.6, 2)
+    return float(rng.normal()), float(rng.uniform(0.4, 1.6)), float(rng.normal(-2, 1)), float(here), float(there)
+
+
+INPUTS = {
+    "explore.view_ratio": (_films_by_view, _numbers),
+    "explore.standardise": (_two_stacks, _numbers),
+    "explore.patient_overlap": (_two_tables, _members),
+    "explore.learns_from_test": (_step, _truth),
+    "loss.class_weights": (_labels, _pair),
+    "loss.scale": (lambda rng: (rng.uniform(0.001, 0.7, 7),), _numbers),
+    "loss.weighted_cross_entropy": (_batch, _numbers),
+    "loss.slope": (_batch, _numbers),
+    "model.channels_after_block": (lambda rng: tuple(map(int, rng.integers(1, 90, 3))), _numbers),
+    "model.standardise": (_small_film, _film),
+    "model.probability_at": (lambda rng: (float(rng.normal(0, 2)), float(rng.uniform(0.003, 0.9))), _numbers),
+    "evaluation.auc": (_scored, _numbers),
+    "evaluation.threshold": (lambda rng: _scored(rng, wanted=True), _same_calls),
+    "evaluation.ppv": (lambda rng: tuple(map(float, rng.uniform(0.05, 0.95, 3))), _numbers),
+    "gradcam.channel_weights": (_gradients, _numbers),
+    "gradcam.finding_map": (_activations, _numbers),
+    "gradcam.peak_pixel": (_map, _pair),
+    "price.films_worth": (_curve, _numbers),
+    "price.probability_elsewhere": (_elsewhere, _numbers),
+}
+AT_RANDOM = ("evaluation.draw", "price.whole_patients")

@@ -1,0 +1,7 @@
+"""python -m util.course.website"""
+
+import sys
+
+from util.course.website import main
+
+sys.exit(main())

@@ -1,0 +1,115 @@
+"""Films divided among splits, whole patients at a time, so that all splits are alike. Taught in notebook 3."""
+
+import numpy as np
+import pandas as pd
+
+from util.errors import CourseError
+from util.findings import FINDINGS
+
+
+def stratify(patients, traits, sizes, rng):
+    """Give every patient to one split, such that each trait is as frequent in all of them.
+
+    A greedy relative of iterative stratification (Sechidis et al. 2011, doi 10.1007/978-3-642-23808-6_10): patients
+    are placed from the one with most films down, each where the sum over traits of (films - wanted)^2 / wanted
+    stays least, among the splits with room. The many patients with one film come last and even things out.
+
+    Parameters
+    ----------
+    patients : int (films,), which patient each film is of
+    traits : 0/1 (films, traits), what shall be alike
+    sizes : sequence of int, numbers of films of the splits, together the number of films
+    rng : numpy.random.Generator, orders patients with as many films
+
+    Returns
+    -------
+    int (films,), number of the split of each film, or None where the last patients fit nowhere
+    """
+    sizes = np.asarray(sizes)
+    _, of_patient = np.unique(patients, return_inverse=True)
+    marks = np.column_stack([np.ones(len(patients)), traits])
+    counts = np.zeros((of_patient.max() + 1, marks.shape[1]))
+    np.add.at(counts, of_patient, marks)
+    wanted = np.maximum(np.outer(sizes / sizes.sum(), counts.sum(axis=0)), 1)  # a trait of no film asks for nothing
+    held = np.zeros_like(wanted)
+    split = np.zeros(len(counts), int)
+    for patient in np.lexsort((rng.permutation(len(counts)), -counts[:, 0])):
+        films = counts[patient]
+        worse = ((2 * (held - wanted) + films) * films / wanted).sum(axis=1)  # growth of the sum of squares
+        room = sizes - held[:, 0] >= films[0]
+        if not room.any():
+            return None
+        split[patient] = np.argmin(np.where(room, worse, np.inf))
+        held[split[patient]] += films
+    return split[of_patient]
+
+
+OTHER_TRAITS = {"View": "AP", "Sex": "M"}  # kept alike, besides the findings, by split_by_patient
+
+
+def split_by_patient(films, fractions, seed):
+    """Random split in which all films of a patient fall on the same side and every finding is as frequent on each.
+
+    Parameters
+    ----------
+    films : DataFrame with a column PatientId, one row per film, any index; those of the 14 findings (0/1), View and
+        Sex that are there are kept alike
+    fractions : dict name of split -> share of the films, from 0 to 1, together 1
+    seed : int; the same patients, films and seed give the same split, whatever the order of the rows
+
+    Returns
+    -------
+    Series of split names with the index of `films`, called Split. A split holds its share of the films, give or
+    take the films of one patient, and of each finding's, as far as whole patients allow.
+
+    Raises
+    ------
+    CourseError if PatientId is absent or empty somewhere, the fractions are not shares of 1, or there are too few
+    patients to give every split one.
+
+    Patients are placed one by one, those with most films first, each where the sum over films and findings of
+    (number - wanted)^2 / wanted grows least: iterative stratification (Sechidis et al. 2011,
+    doi 10.1007/978-3-642-23808-6_10) for whole patients.
+    """
+    patients = patients_of(films, "the table of films")
+    shares = np.array(list(fractions.values()), dtype=float)
+    if not (len(shares) and (shares >= 0).all() and np.isclose(shares.sum(), 1)):
+        raise CourseError(f"The fractions are {fractions}; give each split a share from 0 to 1, together 1.")
+    counts = _marks(films).groupby(patients).sum()
+    side = _place(counts.to_numpy(float), shares, np.random.default_rng(seed))
+    names = np.array(list(fractions), dtype=object)[side]
+    empty = [name for name, share in fractions.items() if share > 0 and name not in names]
+    if empty:
+        raise CourseError(
+            f"{len(counts)} patients are too few: no film is left for the split {empty[0]!r}; "
+            "give more films or fewer splits."
+        )
+    return patients.map(dict(zip(counts.index, names, strict=True))).rename("Split")
+
+
+def _marks(films):
+    """What is kept alike, one column each: films, findings, views, sexes."""
+    marks = {"films": np.ones(len(films))} | {finding: films[finding] for finding in FINDINGS if finding in films}
+    marks |= {column: films[column].eq(one) for column, one in OTHER_TRAITS.items() if column in films}
+    return pd.DataFrame(marks, index=films.index).astype(float)
+
+
+def _place(counts, shares, rng):
+    """Number of the split of each patient; `counts` (patients, marks), the first column their films."""
+    wanted = np.maximum(np.outer(shares, counts.sum(axis=0)), 1e-9)  # no film is wanted where the share is 0
+    held, side = np.zeros_like(wanted), np.zeros(len(counts), int)
+    for patient in np.lexsort((rng.permutation(len(counts)), -counts[:, 0])):
+        marks = counts[patient]
+        growth = ((2 * (held - wanted) + marks) * marks / wanted).sum(axis=1)
+        side[patient] = np.argmin(growth)
+        held[side[patient]] += marks
+    return side
+
+
+def patients_of(films, where):
+    """The column PatientId, complete."""
+    if "PatientId" not in films:
+        raise CourseError(f"There is no column PatientId in {where}; its columns are {list(films)}.")
+    if films["PatientId"].isna().any():
+        raise CourseError(f"{films['PatientId'].isna().sum()} films of {where} have no PatientId; name their patient.")
+    return films["PatientId"]

@@ -1,0 +1,160 @@
+"""Does a heat map depend on the model, and the model on what the map marks? Sanity checks and faithfulness (notebook 5).
+
+Adebayo et al., Sanity checks for saliency maps, NeurIPS 2018 (arXiv 1810.03292); Petsiuk et al., RISE: deletion and
+insertion, BMVC 2018 (arXiv 1806.07421).
+"""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from util.errors import CourseError
+from util.explain.heat_maps import grad_cam
+from util.progress import progress
+
+SHARES = (0.0, 0.1, 0.3, 1.0)  # of a film's cells deleted, or inserted
+
+
+def rank_correlation(maps, others):
+    """Spearman's rank correlation, cell by cell, of maps (..., rows, columns) with others of the same shape.
+
+    Returns
+    -------
+    float array (...); 0 where one of the two maps is constant: it then says nothing of the other
+    """
+    a, b = (np.asarray(array, float).reshape(*np.shape(array)[:-2], -1) for array in (maps, others))
+    a, b = (rankdata(array, axis=-1) - (array.shape[-1] + 1) / 2 for array in (a, b))
+    lengths = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
+    return np.divide((a * b).sum(axis=-1), lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+
+def randomisation(model, films, layer="relu", method=grad_cam, seeds=(0, 1, 2)):
+    """Shuffle the weights stage by stage, from the top down, and compare the maps with those of the intact model.
+
+    A map that survives shows edges of the film, not what the model learned. Every kernel, scale and shift of a stage
+    keeps its numbers, in random order; running statistics stay. The model is intact again afterwards, whatever happens.
+
+    Parameters
+    ----------
+    model, films, layer : as for `util.explain.heat_maps.grad_cam`
+    method : one of util.explain.heat_maps.METHODS
+    seeds : ints, of the random orders; each shuffles the model anew
+
+    Returns
+    -------
+    DataFrame (index: the last stage shuffled, 'intact' first; a column for each output of the model), from 0 to 1: the
+    size of Spearman's correlation over the cells, without its sign, the mean over films and seeds. Without its sign,
+    since a map turned into its negative still shows the same edges, and signs that differ would cancel in a mean.
+    """
+    intact = method(model, films, layer)[1]
+    sizes = {"intact": [np.abs(rank_correlation(intact, intact))]}
+    for seed in progress(seeds, "shuffling weights"):
+        rng = np.random.default_rng(seed)
+        with restored(model):
+            for stage, variables in _stages(model).items():
+                for variable in variables:
+                    variable.assign(rng.permutation(variable.numpy().ravel()).reshape(variable.shape))
+                maps = method(model, films, layer)[1]
+                sizes.setdefault(stage, []).append(np.abs(rank_correlation(intact, maps)))
+    return pd.DataFrame.from_dict({stage: np.mean(c, axis=(0, 1)) for stage, c in sizes.items()}, orient="index")
+
+
+@contextmanager
+def restored(model):
+    """Whatever the block does to a model's weights is undone at its end."""
+    kept = [variable.numpy().copy() for variable in model.variables]
+    try:
+        yield model
+    finally:
+        for variable, value in zip(model.variables, kept, strict=True):
+            variable.assign(value)
+
+
+def _stages(model):
+    """Trainable variables by stage, from the top down; a stage is what stands before the first '_' of a layer's name."""
+    stages = {}
+    for layer in reversed(model.layers):
+        if layer.trainable_variables:
+            stages.setdefault(layer.name.split("_")[0], []).extend(layer.trainable_variables)
+    return stages
+
+
+def middle_first(rows, columns):
+    """A map that never looked at a film: float (rows, columns), highest in the middle, falling with the distance."""
+    across, down = (np.arange(n) - (n - 1) / 2 for n in (columns, rows))
+    return -np.hypot(down[:, None], across)
+
+
+def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_size=8):
+    """Deletion and insertion: does the logit follow the cells that a map ranks first?
+
+    Deletion paints the first cells mid-gray (the mean of the training films), insertion shows only them on gray. How
+    much that is, only rivals tell: the map of another film, a map that never looked, and cells in random order.
+
+    Parameters
+    ----------
+    model : keras.Model, as for `util.explain.heat_maps.grad_cam`
+    films : float32 (n, h, w, channels), standardized
+    findings : int (n,), the number of the finding asked of each film
+    rankings : dict name -> float (n, rows, columns), a map for each film, its highest cell the first
+    shares : increasing floats from 0 to 1, of the cells
+    seed : int, of the random order, another one for each film
+
+    Returns
+    -------
+    DataFrame, one row for each film, order (the names of `rankings`, then 'random') and share: film, order, share,
+    deletion, insertion (logits)
+    """
+    films, shares = np.asarray(films), np.asarray(shares, float)
+    rankings = {name: np.asarray(maps) for name, maps in rankings.items()}
+    shapes = {maps.shape for maps in rankings.values()}
+    shape = next(iter(shapes), ())
+    if len(shapes) != 1 or len(shape) != 3 or not len(films) == shape[0] == len(findings):
+        raise CourseError("One finding and one map (rows, columns) of each ranking are needed for each film.")
+    if not (np.diff(shares) > 0).all() or shares[0] != 0 or shares[-1] != 1:
+        raise CourseError("The shares of cells must grow from 0 to 1.")
+    rng, cells = np.random.default_rng(seed), shape[1] * shape[2]
+    orders = {n: np.argsort(-m.reshape(len(m), -1), axis=1, kind="stable") for n, m in rankings.items()}
+    orders["random"] = np.stack([rng.permutation(cells) for _ in films])
+    rows = []
+    for order, ranked in orders.items():
+        for share in shares:
+            first = [np.isin(np.arange(cells), own[: round(share * cells)]).reshape(shape[1:]) for own in ranked]
+            rows += [{"film": k, "order": order, "share": share, "first": cell} for k, cell in enumerate(first)]
+    for what, keep_first in (("deletion", False), ("insertion", True)):
+        kept = [row["first"] == keep_first for row in rows]
+        pictures = [(row["film"], cell) for row, cell in zip(rows, kept, strict=True)]
+        for row, logits in zip(rows, _logits_of(model, films, pictures, batch_size), strict=True):
+            row[what] = float(logits[findings[row["film"]]])
+    return pd.DataFrame(rows).drop(columns="first")
+
+
+def _logits_of(model, films, pictures, batch_size):
+    """Logits of films of which only some cells are kept; each different picture is shown to the model once.
+
+    pictures : list of (number of the film, bool (rows, columns) of the cells kept)
+    """
+    from util.models.predict import predict_films
+
+    keys = [(0 if not cells.any() else film, cells.tobytes()) for film, cells in pictures]  # all grey: no film at all
+    different = {key: picture for key, picture in zip(keys, pictures, strict=True)}
+    todo, logits = list(different.items()), {}
+    for start in progress(range(0, len(todo), batch_size), "deleting and inserting"):
+        batch = todo[start : start + batch_size]
+        shown = np.stack([films[film] * _enlarge(cells, films.shape[1:3])[..., None] for _, (film, cells) in batch])
+        logits |= zip([key for key, _ in batch], predict_films(model, shown, batch_size), strict=True)
+    return [logits[key] for key in keys]
+
+
+def _enlarge(cells, size):
+    """Cells (rows, columns) as pixels (height, width), float32: each pixel takes its cell."""
+    rows, columns = (np.arange(n) * k // n for n, k in zip(size, cells.shape, strict=True))
+    return cells[np.ix_(rows, columns)].astype(np.float32)
+
+
+def area_under(curves, what):
+    """Mean logit along each curve of `faithfulness` (trapezoid rule over the share): DataFrame (film, order)."""
+    areas = curves.groupby(["film", "order"])[[what, "share"]].apply(lambda c: np.trapezoid(c[what], c["share"]))
+    return areas.unstack("order")

@@ -1,0 +1,326 @@
+"""Trained weights with their passport: what they are, where they come from, and a film to prove them on.
+
+The course's own weights lie in a safetensors file (numbers only, nothing that can be executed), kernels in half
+precision; beside it a passport in JSON. Nothing in the file is used before its SHA-256 agrees with the passport.
+Public weights and files of a user's own come through `util.models.public`.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from util.data.cohort import HOME, PHANTOM
+from util.data.images import read_film
+from util.errors import CourseError
+from util.findings import FINDINGS
+from util.models.contamination import Contamination, contamination, whole_names
+from util.models.passport import load_passport
+from util.models.preprocessing import Preprocessing
+
+__all__ = [
+    "Contamination", "Pretrained", "check_known_film", "contamination", "load_pretrained", "read_passport", "read_weights",
+    "save_weights", "scope", "weights_for",
+]  # fmt: skip
+WEIGHTS = HOME / "data" / "weights"
+REAL = "nih-finetuned"  # the embedded weights that have learned from real films
+TOLERANCE = 1e-3  # of a logit, on the known film
+TF32_TOLERANCE = 5e-3  # where a GPU rounds what it multiplies to 10 bits (TF32): 0.0013 where it was emulated
+LARGEST = 64_000_000  # bytes of a file of the course's own format; the embedded ones have 14.5 million
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A model, the labels it speaks of and the preprocessing it was trained with: one thing, never to be mixed.
+
+    Attributes
+    ----------
+    model : keras.Model, float32 (n, size, size, 3) -> logits (n, 14)
+    findings : tuple of 14 str, the order of the logits
+    preprocessing : util.models.preprocessing.Preprocessing
+    passport : dict
+    """
+
+    model: object
+    findings: tuple
+    preprocessing: Preprocessing
+    passport: dict
+
+    def describe(self, cohort=None):
+        """The passport as text; with a cohort, also what it means to use these weights on it."""
+        p, rules = self.passport, self.preprocessing
+        square = "; the middle square of a film is taken" if rules.aspect == "crop" else ""
+        known = p.get("known_film", {}).get("image")
+        proof = (
+            f"logits of {known} are as recorded{_roughly()}"
+            if known
+            else "none is on record, so only the structure is proved"
+        )
+        lines = [
+            f"Weights: {p['name']} ({p['bytes'] / 1e6:.1f} MB), {p['origin']}.",
+            f"Trained on: {p['training']}.",
+            *_labels(p),
+            f"Input: {rules.size} x {rules.size} pixels, "
+            f"(gray level - {_constant(rules.mean)}) / {_constant(rules.std)}{square}.",
+            f"Output: {p['output']}.",
+            f"Known film: {proof}.",
+            f"Licence: {p['licence']}. Not for clinical use.",
+        ]
+        return "\n".join(lines if cohort is None else [*lines, scope(p, cohort)])
+
+
+def _roughly():
+    """How well the known film proves the weights here, where that is less well than elsewhere."""
+    most, why = tolerance()
+    return f" within {most:g}, since {why}" if most > TOLERANCE else ""
+
+
+def _constant(value):
+    """One decimal for gray levels, four digits for the small divisors of other people's weights."""
+    texts = [f"{v:.1f}" if v == 0 or abs(v) >= 10 else f"{v:.4g}" for v in np.atleast_1d(value)]
+    return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+
+
+def _labels(passport):
+    """A line on a file's own labels, where they are not the course's."""
+    labels = passport.get("labels", passport["findings"])
+    if list(labels) == list(FINDINGS):
+        return []
+    return [f"Labels: {len(FINDINGS)} of the file's {len(labels)} outputs, put into the course's order by name."]
+
+
+def scope(passport, cohort):
+    """What scores of these weights on this cohort can mean, in a sentence or two."""
+    if cohort.simulated and passport["films"] == "simulated":
+        return "These films are simulated, like those the model was trained on: scores say nothing about patients."
+    if cohort.simulated:
+        return "These films are simulated, and the model was trained on real ones: scores say nothing about patients."
+    if passport["films"] == "simulated":
+        sentence = (
+            "These films are real, and the model has only ever seen simulated ones: poor scores are to be expected, "
+            "and are a finding, not a failure."
+        )
+        taught = f" The weights {REAL} learned from most of these films, so nobody may judge them here."
+        return sentence + taught * (passport.get("name") == "phantom" and _mostly_met(cohort))
+    sentence = "These films are real, like those the model was trained on."
+    return f"{sentence} {_met(passport, cohort)}"
+
+
+def weights_for(cohort):
+    """Name of the embedded weights that the course takes for a cohort: `phantom` for simulated films, else REAL.
+
+    Weights can't be judged on films that they learned from: where most of the real films, or other films of their
+    patients, were in REAL's training data, the course takes `phantom`, which has met no real film, and `scope` says so.
+    """
+    return "phantom" if cohort.simulated or _mostly_met(cohort) else REAL
+
+
+def _mostly_met(cohort):
+    """Whether REAL learned from most of a cohort's films or from their patients."""
+    if not (WEIGHTS / f"{REAL}.json").is_file():
+        return False
+    met = _met(read_passport(REAL), cohort)
+    return len(met.seen) + len(met.related) > met.films / 2
+
+
+def _met(passport, cohort):
+    """What a model has met of a cohort: by their names where these are NIH's, else by pixels too, which takes longer."""
+    images = cohort.films["Image"]
+    return contamination(passport, images, None if whole_names(images) else cohort)
+
+
+def read_passport(name="phantom", path=None):
+    """The passport of embedded weights by name, or of the weights file at `path` (NAME.json beside it)."""
+    file = Path(path).expanduser().with_suffix(".json") if path else WEIGHTS / f"{name}.json"
+    if not file.exists():
+        known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.json"))) or "none"
+        raise CourseError(
+            f"No passport {file.name} in {file.parent}: known weights are {known}; public ones {', '.join(_public())}."
+        )
+    return load_passport(file)
+
+
+def load_pretrained(name=None, path=None, check=True, findings=None, preprocessing=None):
+    """Load trained weights into DenseNet-121: the course's own, public ones, or a file of yours.
+
+    Parameters
+    ----------
+    name : str, embedded weights ('phantom', the default) or public ones of `util.models.public.RECORDS` ('xrv-all', which is
+        downloaded once); a record's name together with `path` reads that record's file from where you put it
+    path : str or Path of a .safetensors file written by `save_weights`, with its .json passport beside it, or of a
+        Keras 2 HDF5 file, a PyTorch file or a TensorFlow checkpoint of DenseNet-121: its content tells which
+    check : bool, compare the logits of the known film with the recorded ones (the course's own weights)
+    findings, preprocessing : for a foreign file that is on no record: names of its outputs in their order, and the
+        `util.models.preprocessing.Preprocessing` of its training films
+
+    Returns
+    -------
+    Pretrained, its logits in the order of FINDINGS. The passport of foreign weights is printed.
+
+    Raises
+    ------
+    CourseError : file or passport missing, damaged, of another architecture, not the file of its record, not to be
+        downloaded, or the known film gives other logits.
+    """
+    from util.models.formats.kinds import SAFETENSORS, look_inside
+
+    if not isinstance(name, str | None):
+        raise CourseError(f"A name of weights is a text, here {type(name).__name__}: give a file as path=.")
+    public = name is not None and name in _public() and not (WEIGHTS / f"{name}.json").is_file()
+    if not public and (path is None or look_inside(path)[0] == SAFETENSORS):
+        if findings is not None or preprocessing is not None:
+            raise CourseError("The passport of these weights names findings and preprocessing: leave both out.")
+        return _load_own(name or "phantom", path, check)
+    from util.models.public import load_foreign
+
+    model, preprocessing, passport = load_foreign(name, path, findings, preprocessing)
+    pretrained = Pretrained(model, FINDINGS, preprocessing, passport)
+    print(pretrained.describe())
+    return pretrained
+
+
+def _public():
+    from util.models.public import RECORDS
+
+    return RECORDS
+
+
+def _load_own(name, path, check):
+    """Weights in the course's own format, proved on the known film."""
+    from util.models.densenet import build_densenet
+
+    passport = read_passport(name, path)
+    file = Path(path).expanduser() if path else WEIGHTS / f"{name}.safetensors"
+    if tuple(passport["findings"]) != FINDINGS:
+        raise CourseError(f"{file.name} speaks of other findings than the course's 14: it cannot be used here.")
+    preprocessing = Preprocessing(**passport["preprocessing"])
+    model = build_densenet(preprocessing.size)
+    read_weights(model, file, passport["sha256"])
+    pretrained = Pretrained(model, FINDINGS, preprocessing, passport)
+    if check:
+        check_known_film(pretrained)
+    return pretrained
+
+
+def save_weights(model, file):
+    """Write a model's weights to a safetensors file: kernels as float16, all else as float32; return its SHA-256.
+
+    Batch-norm variances leave the range of float16 and stay in float32.
+    """
+    from safetensors.numpy import save_file
+
+    arrays = {v.path: np.asarray(v.numpy() if hasattr(v, "numpy") else v) for v in _variables(model)}
+    half = {name: a.astype(np.float16 if a.ndim == 4 else np.float32) for name, a in arrays.items()}
+    file = Path(file)
+    partial = file.with_name(file.name + ".part")
+    save_file({name: np.ascontiguousarray(a) for name, a in half.items()}, partial)
+    partial.replace(file)
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def release_arrays(arrays, size, file):
+    """Write weights, arrays by path, as `save_weights` does; return the network for films of size x size pixels with
+    what was written, rounded as it is, and the file's SHA-256."""
+    from util.models.densenet import build_densenet
+
+    model = build_densenet(size)
+    for variable in model.variables:
+        variable.assign(arrays[variable.path])
+    sha256 = save_weights(model, file)
+    read_weights(model, file)
+    return model, sha256
+
+
+def read_arrays(file, sha256=None):
+    """The arrays of a safetensors file by name; CourseError when it is missing, damaged, or not of this SHA-256."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    from util.models.formats.limits import contents
+
+    file = Path(file).expanduser()
+    if not file.exists():
+        raise CourseError(f"No weights at {file}: restore data/weights from the repository, or name another path.")
+    data = contents(file, LARGEST)
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise CourseError(f"{file} is not the file of its passport (SHA-256 differs): restore it from the repository.")
+    try:
+        return load(data)
+    except (SafetensorError, KeyError, ValueError, TypeError):  # KeyError: a kind of number that NumPy does not have
+        raise CourseError(f"{file} is damaged or no safetensors file: restore it from the repository.") from None
+
+
+def read_weights(model, file, sha256=None):
+    """Put the weights of a safetensors file into a model of the same architecture; all checks come first."""
+    from util.models.formats.limits import shown, single
+
+    file = Path(file)
+    arrays = {name: single(array) for name, array in read_arrays(file, sha256).items()}
+    wanted = {v.path: tuple(v.shape) for v in _variables(model)}
+    found = {name: a.shape for name, a in arrays.items()}
+    if wanted != found:
+        other = sorted(set(wanted.items()) ^ set(found.items()))[0]
+        raise CourseError(
+            f"{file} holds weights of another architecture (first difference: {shown(other[0])} {other[1]})."
+        )
+    for name, a in arrays.items():
+        if not np.isfinite(a).all() or (name.endswith("moving_variance") and not (a > 0).all()):
+            raise CourseError(f"{file}: the values of {name} are not usable numbers: restore the file.")
+    for variable in _variables(model):
+        variable.assign(arrays[variable.path])
+
+
+def _variables(model):
+    """Weights and batch-norm statistics; states of random layers (none in DenseNet) are left out."""
+    return [v for v in model.variables if "seed_generator" not in v.path]
+
+
+def tolerance():
+    """(how much a logit of the known film may differ here, why): more on a GPU that multiplies in TF32.
+
+    Recent NVIDIA GPUs (compute capability 8 and later: A100, L4, RTX 30 ...) round the factors of float32 products to 10
+    bits, unless told otherwise (`tf.config.experimental.enable_tensor_float_32_execution(False)`).
+    """
+    import keras
+
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices("GPU")
+        if devices and tf.config.experimental.tensor_float_32_execution_enabled():
+            details = [tf.config.experimental.get_device_details(device) for device in devices]
+            if any(detail.get("compute_capability", (0, 0)) >= (8, 0) for detail in details):
+                return TF32_TOLERANCE, "this GPU rounds to TF32"
+    return TOLERANCE, "float32"
+
+
+def check_known_film(pretrained):
+    """Compare the logits of the passport's known film with the recorded ones.
+
+    Returns
+    -------
+    float, the largest difference
+
+    Raises
+    ------
+    CourseError : they differ by more than `tolerance`: weights, preprocessing or library are not what they were; or the
+        passport names no known film.
+    """
+    from util.models.predict import predict_films
+
+    known, (most, why) = pretrained.passport.get("known_film"), tolerance()
+    if known is None:
+        raise CourseError(
+            f"The passport of {pretrained.passport['name']} names no known film to prove the weights on: "
+            "load_pretrained(..., check=False) does without."
+        )
+    film = pretrained.preprocessing(read_film(PHANTOM / "films" / known["image"]))
+    difference = float(np.abs(predict_films(pretrained.model, film[None])[0] - np.array(known["logits"])).max())
+    if not difference <= most:
+        raise CourseError(
+            f"The known film {known['image']} gives logits that differ by {difference:.3g} from the recorded ones, and "
+            f"{most:g} is allowed here ({why}): weights or preprocessing are not the released ones, restore data/ from "
+            "the repository."
+        )
+    return difference
