@@ -20,7 +20,7 @@ ASKED = $(or $(PYTHON),python3)
 # An environment whose Python is gone, upgraded or removed since, is made again.
 GONE := $(shell if [ -e $(READY) ] && ! $(RUN) -c '' 2> /dev/null; then rm -f $(READY); fi)
 
-.PHONY: help setup course test test-interop interop-where-possible nih learn lab instructor site bench fuzz notebooks clean
+.PHONY: help setup course test unit-tests notebook-tests test-interop interop-where-possible coverage nih learn lab instructor site bench fuzz notebooks clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -49,18 +49,23 @@ $(READY): requirements.lock
 	@touch $(READY)
 
 course: setup ## all notebooks, executed, as pages in build/course (COHORT=nih ROOT=folder for real films, OUT=folder)
-	@$(RUN) -m util.course.run --cohort "$(COHORT)" --root "$(ROOT)" $(if $(OUT),--out "$(OUT)")
+	@$(RUN) -m util course --cohort "$(COHORT)" --root "$(ROOT)" $(if $(OUT),--out "$(OUT)")
 
 test: setup ## lint, unit tests, and the notebooks under nbval
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory --jobs=2 --output-sync=target unit-tests notebook-tests interop-where-possible; \
+	else $(MAKE) --no-print-directory unit-tests notebook-tests; fi
+
+unit-tests: setup
 	@COHORT= CXR_ROOT= $(RUN) -m pytest
+
+notebook-tests: setup
 	@COHORT= CXR_ROOT= COURSE_BATCH=1 $(RUN) -m pytest --nbval-lax notebooks
-	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory interop-where-possible; fi
 
 # Files written by PyTorch and by Keras 2, against their own answers. Its environment sees the packages of the first one.
 INTEROP := .venv-interop
-TORCH := torch==2.13.0
+TORCH := torch==2.13.0 torchvision==0.28.0 torchxrayvision==1.5.7
 NBGRADER := nbgrader==0.9.6
 
 test-interop: $(INTEROP)/.ready ## the readers of other people's weights, beside PyTorch and tf-keras (downloads them)
@@ -79,22 +84,30 @@ $(INTEROP)/.ready: $(READY)
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(NBGRADER)
 	@touch $@
 
+coverage: setup ## lines that the tests run, room by room, with a floor for each (with PyTorch where it can be installed)
+	@rm -f .coverage*
+	@COHORT= CXR_ROOT= $(RUN) -m coverage run --parallel-mode --source=util -m pytest
+	@if $(MAKE) --no-print-directory $(INTEROP)/.ready > /dev/null 2>&1; then \
+	$(INTEROP)/bin/python -m coverage run --parallel-mode --source=util -m pytest tests/interop; fi
+	@$(RUN) -m coverage combine --quiet
+	@$(RUN) -m tests.floors
+
 # Real films: 900 and NIH's tables into data/nih; make nih FILMS=starter|boxed|all|N ROOT=folder for others.
 # Files of your own stay as they are; REPLACE="NAME ..." names those that NIH's are to replace.
 FILMS ?= starter
 REPLACE ?=
 
 nih: setup ## real films of ChestX-ray14 into data/nih (FILMS, ROOT, REPLACE: see README.md)
-	@$(RUN) -m util.data.fetch_nih nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)") $(if $(REPLACE),--replace $(REPLACE))
+	@$(RUN) -m util nih --films "$(FILMS)" $(if $(ROOT),--to "$(ROOT)") $(if $(REPLACE),--replace $(REPLACE))
 
 learn: setup ## a copy of the notebooks to work in, build/learn: exercises open, answers kept when the course is updated
-	@$(RUN) -m util.course.editions
+	@$(RUN) -m util learn
 
 lab: learn ## JupyterLab on the first notebook of that copy
-	@$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/build/learn/01_explore_and_leaks.ipynb --LabApp.news_url=None
+	@$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/build/learn/01_films_and_networks.ipynb --LabApp.news_url=None
 
 instructor: setup ## nbgrader's source tree and slides into build/instructor
-	@$(RUN) -m util.course.instructor
+	@$(RUN) -m util instructor
 
 # Sphinx and its theme, beside the packages of the course: make site works from the executed notebooks alone.
 SITE := .venv-site
@@ -102,7 +115,7 @@ SPHINX := sphinx==9.0.4 myst-nb==1.4.0 sphinx-book-theme==1.4.0 sphinx-copybutto
 FROM ?= notebooks
 
 site: $(SITE)/.ready ## the course as a site in build/site, with search and a glossary (FROM=build/course for your own run)
-	@$(SITE)/bin/python -m util.course.website --from "$(FROM)"
+	@$(SITE)/bin/python -m util site --from "$(FROM)"
 
 $(SITE)/.ready: $(READY)
 	@rm -rf $(SITE)
@@ -118,7 +131,7 @@ fuzz: setup ## damaged and hostile input by the thousand, for an hour or so; KIN
 	@$(RUN) -m tests.fuzz $(KINDS)
 
 notebooks: setup ## for maintainers: freshly executed outputs (phantom cohort) into notebooks/
-	@$(RUN) -m util.course.run --save
+	@$(RUN) -m util course --save
 
 clean: ## away with the environments and what was built
 	rm -rf build $(VENV) $(INTEROP) $(SITE)

@@ -1,39 +1,20 @@
-"""The shared package of the course: each module mirrors what a notebook teaches."""
+"""The shared package of the course: rooms by the course's questions. ``python -m util`` lists the commands.
 
-import importlib.util
-import os
-import sys
+metrics   how good are scores, and how sure is that?          lessons 6 to 8
+losses    which loss, and what does it make of the outputs?   lesson 4
+data      what is one row, one film, one box?                 lessons 2 and 3
+phantom   simulated films with known truth                    lesson 2
+models    what does a trained network say of a film?          lesson 5
+checks    is an answer right, and what is wrong with it?      every lesson
+leaks     does anything leak, and what is it worth?           lesson 3
+explain   where does it look, and is the map right?           lessons 9 and 10
+training  how were the weights made?                          lesson 11, maintainers
+course    what runs the course                                maintainers
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's notes on its build are no news to a learner
+A room uses only what is below it: the ground (the modules beside this file), then metrics, losses and data, then phantom,
+models and checks, then leaks and explain, then training and course. README.md beside this file has the picture.
+"""
 
+from util import quiet
 
-class _QuietImport:
-    """Imports TensorFlow with standard error closed: some builds write notes there that no setting turns off.
-
-    What goes wrong is raised all the same. (The one setting that helps, TF_ENABLE_ONEDNN_OPTS=0, costs a third of the
-    speed.)
-    """
-
-    def find_spec(self, name, path=None, target=None):
-        if name != "tensorflow":
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.loader is not None:
-            run = spec.loader.exec_module
-            spec.loader.exec_module = lambda module: _silently(run, module)
-        return spec
-
-
-def _silently(run, module):
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        run(module)
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
-
-
-sys.meta_path.insert(0, _QuietImport())
+quiet.install()

@@ -53,6 +53,12 @@ def whole(path):
             part.unlink(missing_ok=True)
 
 
+def write_text(path, text):
+    """Write a text in UTF-8, whole or not at all."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
 def check_place(path):
     """Raise the CourseError that ``whole(path)`` would, before hours of work and not after them; nothing is left there."""
     with _one_sentence(path):

@@ -8,18 +8,20 @@ def as_html(text):
     return html.escape(str(text), quote=True)
 
 
-def picture_html(png, alt):
+def picture_html(png, alt, width=None):
     """A picture as an HTML image with its alt text, which JupyterLab and Sphinx would not show from the metadata.
 
-    png : str, base64, as it stands in a notebook; alt : str
+    png : str, base64, as it is in a notebook; alt : str; width : int, its pixels on a page, or None for its own
     """
-    return f'<img alt="{as_html(alt)}" src="data:image/png;base64,{"".join(png.split())}">'
+    size = f' width="{width}" style="max-width: 100%; height: auto"' if width else ""
+    return f'<img alt="{as_html(alt)}"{size} src="data:image/png;base64,{"".join(png.split())}">'
 
 
 def with_alt(output):
     """An output of a notebook whose PNG picture has become HTML with its alt text; other outputs as they are."""
     data = output.get("data", {})
     if "image/png" in data:
-        alt = output.metadata.get("image/png", {}).get("alt", "")
-        output.data, output.metadata = {"text/html": picture_html(data["image/png"], alt)}, {}
+        about = output.metadata.get("image/png", {})
+        page = picture_html(data["image/png"], about.get("alt", ""), about.get("width"))
+        output.data, output.metadata = {"text/html": page}, {}
     return output

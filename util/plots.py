@@ -1,14 +1,47 @@
-"""The drawings of the course: one palette, one way to show a figure, one way to draw a film."""
+"""The drawings of the course: one palette, one style, one way to show a figure, a film or a heat map."""
+
+import base64
+import textwrap
+from io import BytesIO
 
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.colors import ListedColormap
+from matplotlib.patheffects import withStroke
 
 from util import settings
 from util.markup import picture_html
 
 PALETTE = sns.color_palette("colorblind")
 BOX_COLOUR = "#f0e442"  # the yellow of Okabe and Ito's palette, visible on gray
+DPI = 144  # pixels an inch: sharp on a screen with two pixels for each of the page's
+PAGE_DPI = 96  # an inch on a page, so a figure 7 inches wide takes 672 pixels of the page
+OPACITY = 0.75  # of a heat map where it reaches the end of its scale
+
+plt.rcParams.update(
+    {
+        "figure.dpi": DPI,
+        "savefig.dpi": "figure",
+        "font.size": 10,
+        "axes.titlesize": "medium",
+        "figure.titlesize": "large",
+        "legend.fontsize": "small",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.prop_cycle": plt.cycler(color=PALETTE),
+    }
+)
+
+
+def _rising(name):
+    """A colour map that is clear at its start and grows opaque towards its end."""
+    colours = plt.get_cmap(name)(np.linspace(0, 1, 256))
+    colours[:, 3] = np.linspace(0, OPACITY, 256)
+    return ListedColormap(colours, f"{name}, rising")
+
+
+OVERLAY = _rising("plasma")
 
 
 def show(fig, alt):
@@ -26,11 +59,22 @@ def show(fig, alt):
     from IPython.core.pylabtools import print_figure
     from IPython.display import HTML, display
 
+    png, width = _compact(print_figure(fig), fig.dpi)
     if settings.batch():
-        display(fig, metadata={"image/png": {"alt": alt}})
+        data = {"image/png": png, "text/plain": repr(fig)}
+        display(data, raw=True, metadata={"image/png": {"alt": alt, "width": width}})
     else:
-        display(HTML(picture_html(print_figure(fig, base64=True), alt)))
+        display(HTML(picture_html(png, alt, width)))
     plt.close(fig)
+
+
+def _compact(png, dpi):
+    """A PNG file without its alpha channel, as base64, and its width in pixels of a page."""
+    from PIL import Image
+
+    picture, buffer = Image.open(BytesIO(png)).convert("RGB"), BytesIO()
+    picture.save(buffer, "PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode(), round(picture.width * PAGE_DPI / dpi)
 
 
 def film_title(cohort, text):
@@ -38,24 +82,39 @@ def film_title(cohort, text):
     return f"{text} (simulated)" if cohort.simulated else text
 
 
-def draw_film(ax, film, title=""):
-    """Draw one film, uint8 or float (h, w), in gray on the axes `ax`, in pixels of the film."""
-    ax.imshow(
-        film, cmap="gray", vmin=0 if film.dtype == np.uint8 else None, vmax=255 if film.dtype == np.uint8 else None
-    )
-    ax.set(title=title, xlabel="x (pixels)", ylabel="y (pixels)")
-    ax.title.set_parse_math(False)  # the name of a file may hold a dollar sign
+def draw_film(ax, film, title="", pixels=False):
+    """Draw one film in gray on the axes `ax`.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    film : uint8 (h, w), drawn from 0 to 255, or float (h, w), drawn from its lowest to its highest value
+    title : str
+    pixels : bool, whether the axes show the pixels of the film; without them the film gets the room
+    """
+    limits = {"vmin": 0, "vmax": 255} if film.dtype == np.uint8 else {}
+    ax.imshow(film, cmap="gray", **limits)
+    ax.set_title(title, parse_math=False)  # the name of a file may hold a dollar sign
+    if pixels:
+        ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
+    else:
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
     return ax
 
 
 def draw_boxes(ax, boxes, label=True):
-    """Draw the rows of a box table (finding, x, y, w, h in pixels) on the axes `ax`."""
+    """Draw the rows of a box table (finding, x, y, w, h in pixels) on the axes `ax`; the largest of a finding is named."""
+    named = (boxes["w"] * boxes["h"]).groupby(boxes["finding"]).idxmax().tolist() if label else []
     for box in boxes.itertuples():
-        ax.add_patch(plt.Rectangle((box.x, box.y), box.w, box.h, fill=False, edgecolor=BOX_COLOUR, lw=1.5))
-        if label:
+        edge = plt.Rectangle((box.x, box.y), box.w, box.h, fill=False, edgecolor=BOX_COLOUR, lw=1.5)
+        edge.set_path_effects([withStroke(linewidth=3, foreground="black")])
+        ax.add_patch(edge)
+        if box.Index in named:
             at_right = box.x + box.w / 2 > sum(ax.get_xlim()) / 2  # then the name grows leftwards, into the film
             x, side = (box.x + box.w, "right") if at_right else (box.x, "left")
-            ax.text(x, box.y - 4, box.finding, color=BOX_COLOUR, fontsize="small", va="bottom", ha=side)
+            name = ax.text(x, box.y - 4, box.finding, color=BOX_COLOUR, fontsize="small", va="bottom", ha=side)
+            name.set_path_effects([withStroke(linewidth=2, foreground="black")])
     return ax
 
 
@@ -74,20 +133,46 @@ def show_films(cohort, images, titles=None, columns=4, boxes=False, alt=None):
     images = list(images)
     titles = images if titles is None else list(titles)
     rows = -(-len(images) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(2.6 * columns, 2.9 * rows), squeeze=False, dpi=72)
+    width = min(2.25, 9 / columns)
+    size = (width * columns, (width + 0.35) * rows)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for ax in axes.flat[len(images) :]:
         ax.axis("off")
     for ax, image, title in zip(axes.flat, images, titles, strict=False):
         draw_film(ax, cohort.read(image), film_title(cohort, title))
+        ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
         ax.title.set_fontsize("small")
         if boxes:
             draw_boxes(ax, cohort.boxes[cohort.boxes["Image"] == image])
-    for ax in axes[:, 1:].flat:
-        ax.set_ylabel("")
-    for ax in axes[:-1].flat:
-        ax.set_xlabel("")
-    fig.tight_layout()
     show(fig, alt or "A grid of chest films: " + ", ".join(titles))
+
+
+def draw_labels(ax, points):
+    """Name points of a film beside it, each with a line: those in its left half on the left, the others on the right.
+
+    ax : axes with a film; points : dict name -> (column, row) in pixels of the film
+    """
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    middle, height = (left + right) / 2, bottom - top
+    for side in (-1, 1):
+        names = sorted(
+            (name for name in points if (points[name][0] > middle) == (side > 0)), key=lambda n: points[n][1]
+        )
+        levels = np.linspace(top + 0.08 * height, bottom - 0.08 * height, len(names))
+        for name, level in zip(names, levels, strict=True):
+            ax.annotate(
+                textwrap.fill(name, 14),
+                xy=points[name],
+                xytext=((right if side > 0 else left) + side * 0.05 * height, level),
+                ha="left" if side > 0 else "right",
+                va="center",
+                fontsize=10,
+                annotation_clip=False,
+                arrowprops={"arrowstyle": "-", "color": BOX_COLOUR, "lw": 1.3, "shrinkB": 0},
+            )
+            ax.plot(*points[name], "o", color=BOX_COLOUR, ms=4)
+    ax.set(xlim=(left, right), ylim=(bottom, top))
+    return ax
 
 
 def draw_dense_block(ax, channels, layers, growth):
@@ -111,20 +196,41 @@ def draw_dense_block(ax, channels, layers, growth):
     return ax
 
 
-def draw_map(ax, film, cam, highest, opacity=0.4):
-    """Lay an enlarged map over its film on the axes `ax`: colours from 0 to `highest`, the same opacity everywhere.
+def draw_map(ax, film, cam, highest):
+    """Lay an enlarged map over its film on the axes `ax`: color and opacity rise together, on one scale.
 
-    film : uint8 (h, w); cam : float (h, w), 0 and above; highest : float, one number for all maps to be compared
-    Returns the image of the map, for a colour bar.
+    Where the map is 0 the film is clear, so a film without evidence looks like a film.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    film : uint8 (h, w)
+    cam : float (h, w), 0 and above
+    highest : float, the end of the scale: one number for all maps that are compared
+
+    Returns
+    -------
+    The image of the map, for a color bar.
     """
     draw_film(ax, film)
-    return ax.imshow(cam, cmap="viridis", vmin=0, vmax=highest, alpha=opacity)
+    return ax.imshow(cam, cmap=OVERLAY, vmin=0, vmax=highest)
+
+
+def draw_signed(ax, evidence, limit):
+    """Draw a map with a sign, float (rows, columns), on the axes `ax`: red above 0, white at 0, blue below, to +-`limit`.
+
+    Returns the image of the map, for a color bar.
+    """
+    drawn = ax.imshow(evidence, cmap="RdBu_r", vmin=-limit, vmax=limit)
+    ax.set(xlabel="column of the map", ylabel="row of the map")
+    return drawn
 
 
 def draw_outline(ax, mask):
-    """Draw the outline of a mask, bool (h, w), on the axes `ax`, in the colour of the boxes."""
-    ax.contour(np.pad(mask, 1).astype(float), levels=[0.5], colors=[BOX_COLOUR], linewidths=1.3,
-               extent=(-1.5, mask.shape[1] + 0.5, -1.5, mask.shape[0] + 0.5))  # fmt: skip
+    """Draw the outline of a mask, bool (h, w), on the axes `ax`: white over black, visible on any film and any map."""
+    extent = (-1.5, mask.shape[1] + 0.5, -1.5, mask.shape[0] + 0.5)
+    for colour, width in (("black", 2.8), ("white", 1.3)):
+        ax.contour(np.pad(mask, 1).astype(float), levels=[0.5], colors=[colour], linewidths=width, extent=extent)
     return ax
 
 
@@ -134,6 +240,20 @@ def draw_roc(ax, fpr, tpr, title="", marker=None):
     ax.plot(fpr, tpr, color=PALETTE[0], marker=marker)
     ax.set(title=title, xlabel="FPR (1 - specificity)", ylabel="TPR (sensitivity)", aspect="equal")
     ax.set(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+    return ax
+
+
+def draw_reliability(ax, table, title="", floor=1e-3):
+    """Draw a reliability diagram on the axes `ax`, both axes logarithmic, over the diagonal of perfect calibration.
+
+    table : DataFrame of util.metrics.calibration.reliability
+    floor : float, where shares of 0, which have no logarithm, are drawn
+    """
+    answer, share, low, high = (np.maximum(table[name], floor) for name in ("answer", "share", "low", "high"))
+    ax.plot([floor, 1], [floor, 1], color="0.5", ls=":")
+    ax.errorbar(answer, share, [share - low, high - share], fmt="o-", color=PALETTE[0], capsize=2)
+    ax.set(xscale="log", yscale="log", xlim=(floor, 1), ylim=(floor, 1), aspect="equal")
+    ax.set(title=title, xlabel="probability given")
     return ax
 
 

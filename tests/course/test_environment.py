@@ -17,6 +17,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from util import __main__ as commands
+from util.__main__ import COMMANDS
 from util.course import colab
 from util.data.cohort import HOME
 from util.errors import CourseError
@@ -119,7 +121,10 @@ def test_environment_yml_takes_python_and_pip_from_conda_and_the_rest_from_the_l
 
 def sources():
     """(name, Python source) of util/, the tests and the notebooks' code."""
-    for path in [*sorted(HOME.glob("util/**/*.py")), *sorted(HOME.glob("tests/*.py"))]:
+    apart = {HOME / "tests" / name for name in ("interop", "bench")}  # they have packages of their own
+    for path in [*sorted(HOME.glob("util/**/*.py")), *sorted(HOME.glob("tests/**/*.py"))]:
+        if path.parent in apart:
+            continue
         yield path.relative_to(HOME).as_posix(), path.read_text(encoding="utf-8")
     for path in sorted(HOME.glob("notebooks/*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
@@ -171,15 +176,14 @@ def run_python(code, **options):
 
 
 def test_util_without_tensorflow():
-    # Notebooks 1 and 4 need no TensorFlow: only these modules may import it, or Keras.
+    # Evaluation needs no TensorFlow: only these modules may import it, or Keras.
     network = {
-        "util.models.predict",
-        "util.explain.heat_maps",
-        "util.training.simulated",
+        "util.models.densenet",
         "util.losses.keras_loss",
         "util.course.setup_cell",
+        "util.course.website.conf",
     }
-    network |= {"util.training.finetune", "util.training.network"}  # PyTorch, for making weights only
+    network |= {f"util.training.{name}" for name in ("simulated", "finetune", "network", "recipe")}  # PyTorch
     paths = [path.relative_to(HOME).with_suffix("") for path in sorted(HOME.glob("util/**/*.py"))]
     modules = [".".join(path.parts).removesuffix(".__init__") for path in paths]
     modules = [name for name in modules if name not in network and not name.endswith("__main__")]
@@ -203,6 +207,9 @@ def test_util_imports_in_one_direction():
     for path in sorted(HOME.glob("util/**/*.py")):
         name = ".".join(path.relative_to(HOME).with_suffix("").parts).removesuffix(".__init__")
         tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+                node.body = []  # names for readers and checkers of types, which no program imports
         froms = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
         graph[name] = {m for node in froms for m in (node.module, *(f"{node.module}.{a.name}" for a in node.names))}
     graph = {name: targets & (set(graph) - {"util", name}) for name, targets in graph.items()}
@@ -216,7 +223,7 @@ def test_util_imports_in_one_direction():
 
 
 def test_setup_cell_finds_the_course_and_the_cohort(tmp_path):
-    code = (HOME / "util" / "setup_cell.py").read_text(encoding="utf-8")
+    code = (HOME / "util" / "course" / "setup_cell.py").read_text(encoding="utf-8")
     outside = run_python(code, cwd=tmp_path) if sys.prefix.startswith(str(HOME)) else None
     inside = run_python(code, cwd=HOME / "notebooks")
     assert inside.startswith("1,620 simulated films (phantom cohort)")
@@ -224,14 +231,14 @@ def test_setup_cell_finds_the_course_and_the_cohort(tmp_path):
 
 
 def test_setup_cell_outside_the_course(tmp_path):
-    code = f"import sys\nsys.prefix = {str(tmp_path)!r}\n" + (HOME / "util" / "setup_cell.py").read_text(
+    code = f"import sys\nsys.prefix = {str(tmp_path)!r}\n" + (HOME / "util" / "course" / "setup_cell.py").read_text(
         encoding="utf-8"
     )
     with pytest.raises(AssertionError, match="open this notebook from a clone of the course"):
         run_python(code, cwd=tmp_path, env={**os.environ, "JPY_SESSION_NAME": str(tmp_path / "x.ipynb")})
 
 
-SETUP = (HOME / "util" / "setup_cell.py").read_text(encoding="utf-8")
+SETUP = (HOME / "util" / "course" / "setup_cell.py").read_text(encoding="utf-8")
 
 
 def run_setup(folder, before="", **environment):
@@ -249,7 +256,7 @@ def run_setup(folder, before="", **environment):
 
 def test_whatever_says_where_the_course_is_is_heard(tmp_path):
     """PYTHONPATH, as nbgrader's users set it; COURSE_HOME; the notebook's own place as Jupyter or VS Code tell it."""
-    notebook = HOME / "notebooks" / "01_explore_and_leaks.ipynb"
+    notebook = HOME / "notebooks" / "02_explore.ipynb"
     ways = {"PYTHONPATH": HOME, "COURSE_HOME": HOME, "JPY_SESSION_NAME": notebook}
     for name, value in ways.items():
         assert run_setup(tmp_path, **{name: value})[:2][0] == 0, name
@@ -262,8 +269,10 @@ def test_whatever_says_where_the_course_is_is_heard(tmp_path):
 def test_course_home_goes_before_a_course_beside_the_notebook(tmp_path):
     """A folder util/ that somebody handed in with a notebook is not what the notebook is judged by."""
     (tmp_path / "util").mkdir()
-    for name in ("__init__", "cohort", "colab"):
-        (tmp_path / "util" / f"{name}.py").write_text("load_cohort = install_missing = lambda: 'of the learner'\n")
+    for name in ("__init__", "data/__init__", "data/cohort", "course/__init__", "course/colab"):
+        path = tmp_path / "util" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("load_cohort = install_missing = lambda: 'of the learner'\n")
     assert run_setup(tmp_path)[1] == "of the learner\n"
     assert run_setup(tmp_path, COURSE_HOME=HOME)[1].startswith("1,620 simulated films")
 
@@ -323,11 +332,25 @@ def test_every_make_command_told_is_a_target():
 
 def test_every_module_told_can_be_run():
     told = README + "".join(path.read_text(encoding="utf-8") for path in HOME.glob("data/**/README.md"))
-    modules = set(re.findall(r"python -m ((?:util|tests)[\w.]*)", told)) - {"tests"}
-    assert {"util.course.run", "util.training.simulated", "util.course.readme_tables"} <= modules
-    for module in modules:
-        path = HOME.joinpath(*module.split("."))
-        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), module
+    commands = set(re.findall(r"python -m util ([\w-]+)", told))
+    assert {"course", "train", "results", "score"} <= commands <= set(COMMANDS)
+    for module in set(re.findall(r"python -m ((?:util|tests)\.[\w.]*)", told)):
+        assert (HOME.joinpath(*module.split(".")) / "__main__.py").is_file(), module
+
+
+def test_every_command_has_a_main_and_a_line():
+    for name, (module, what) in COMMANDS.items():
+        path = HOME.joinpath(*module.split(".")).with_suffix(".py")
+        assert "def main(" in path.read_text(encoding="utf-8"), name
+        assert 10 < len(what) < 70
+
+
+def test_commands_are_listed_and_a_wrong_one_is_told(capsys):
+    assert commands.main([]) == 0
+    told = capsys.readouterr().out
+    assert all(f"\n  {name} " in told for name in COMMANDS)
+    assert commands.main(["no-such"]) == 2
+    assert "There is no command 'no-such': `python -m util` lists them." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("page", ["README.md", "data/README.md", "data/phantom/README.md", "data/weights/README.md"])

@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import subprocess
+from io import BytesIO
 from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tests.fuzz.dicom_writer import Writer
 from tests.helpers.uploads import uploaded
@@ -91,8 +93,12 @@ class Stub:
     def findings_of(self, name):
         return [FINDINGS[1]]
 
+    def is_slow(self, *_):
+        return False
+
     def picture(self, *_):
-        return b"png", HOSTILE
+        Image.new("L", (8, 8)).save(png := BytesIO(), "PNG")
+        return png.getvalue(), HOSTILE
 
     def add_own(self, data):
         if data == b"refused":
@@ -104,7 +110,7 @@ class Stub:
 
 def test_the_explorer_shows_text(ran, monkeypatch):
     monkeypatch.setenv("COURSE_BATCH", "0")
-    _, upload, text, picture = explore(Stub()).children
+    _, upload, _wait, text, picture = explore(Stub()).children
     values = [text.value, picture.value]
     for data in (b"refused", b"error", hostile_dicom()):
         upload.value = (uploaded(HOSTILE, data),)

@@ -85,49 +85,49 @@ def test_notebook_imports_no_tensorflow(name):
 # --- The rules themselves --------------------------------------------------------------------------
 
 
+def exercise(name, number):
+    """Task, solution and check of an exercise as pairs of a name and a cell."""
+    new, flags = nbformat.v4, {"schema_version": 3, "task": False}
+    solution = {**flags, "grade": False, "grade_id": name, "locked": False, "solution": True}
+    graded = {**flags, "grade": True, "grade_id": f"{name}-check", "locked": True, "points": 1, "solution": False}
+    answer = "def total(a, b):\n    ### BEGIN SOLUTION\n    return a + b\n    ### END SOLUTION"
+    return [
+        (f"{name}-task", new.new_markdown_cell(f"### Exercise {number}: a sum, once more")),
+        (name, new.new_code_cell(answer, metadata={"nbgrader": solution})),
+        (f"{name}-check", new.new_code_cell("check_sum(total)", metadata={"nbgrader": graded})),
+    ]
+
+
+TITLE = (
+    "# 4. Is it good?\n\n**You will be able to**\n\n- a;\n- b;\n- c.\n\n"
+    "**Time**: about 25 minutes with the exercises, about 5 seconds to compute. **Needs**: nothing.\n\n"
+    "**Path**: core.\n\nNot for clinical use."
+)
+END = (
+    "## What to take away\n\n- a [paper](https://doi.org/10.1148/radiology.143.1.7063747), $f[x](y)$\n\n"
+    "## What would break this in a hospital\n\n- much\n\n## Sources\n\n- [here](02_explore.ipynb)"
+)
+
+
 @pytest.fixture
 def good():
     """A small notebook that keeps all rules."""
     new = nbformat.v4
-    flags = {"schema_version": 3, "task": False}
-    solution = {**flags, "grade": False, "grade_id": "sum", "locked": False, "solution": True}
-    graded = {**flags, "grade": True, "grade_id": "sum-check", "locked": True, "points": 1, "solution": False}
-    again = [{**solution, "grade_id": "sum-again"}, {**graded, "grade_id": "sum-again-check"}]
-    third = [{**solution, "grade_id": "sum-third"}, {**graded, "grade_id": "sum-third-check"}]
-    title = (
-        "# 4. Is it good?\n\n**You will be able to**\n\n- a;\n- b;\n- c.\n\n"
-        "**Time**: about 20 minutes with the exercises, about 5 seconds to compute. **Needs**: nothing.\n\n"
-        "**Path**: core.\n\nNot for clinical use."
-    )
     picture = new.new_output(
         "display_data",
         {"image/png": "/tmp/AA", "text/plain": "<Figure size 640x480 with 1 Axes>"},
         metadata={"image/png": {"alt": "A line that rises from left to right."}},
     )
-    answer = "def total(a, b):\n    ### BEGIN SOLUTION\n    return a + b\n    ### END SOLUTION"
-    end = (
-        "## What to take away\n\n- a [paper](https://doi.org/10.1148/radiology.143.1.7063747), $f[x](y)$\n\n"
-        "## What would break this in a hospital\n\n- much\n\n## Sources\n\n- [here](02_explore.ipynb)"
-    )
     nb = new.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
     rows = [
-        ("title", new.new_markdown_cell(title)),
+        ("title", new.new_markdown_cell(TITLE)),
         ("setup", new.new_code_cell(SETUP, outputs=[new.new_output("stream", text="3 simulated films\n")])),
-        (
-            "shown",
-            new.new_code_cell("print(80)", outputs=[new.new_output("stream", text="80\n")]),
-        ),
+        ("shown", new.new_code_cell("print(80)", outputs=[new.new_output("stream", text="80\n")])),
         ("figure", new.new_code_cell("draw()", outputs=[picture])),
-        ("sum-task", new.new_markdown_cell("### Exercise 1: a sum")),
-        ("sum", new.new_code_cell(answer, metadata={"nbgrader": solution})),
-        ("sum-check", new.new_code_cell("check_sum(total)", metadata={"nbgrader": graded})),
-        ("again-task", new.new_markdown_cell("### Exercise 2: once more")),
-        ("again", new.new_code_cell(answer, metadata={"nbgrader": again[0]})),
-        ("again-check", new.new_code_cell("check_sum(total)", metadata={"nbgrader": again[1]})),
-        ("third-task", new.new_markdown_cell("### Exercise 3: and again")),
-        ("third", new.new_code_cell(answer, metadata={"nbgrader": third[0]})),
-        ("third-check", new.new_code_cell("check_sum(total)", metadata={"nbgrader": third[1]})),
-        ("end", new.new_markdown_cell(end)),
+        *exercise("sum", 1),
+        *exercise("again", 2),
+        *exercise("third", 3),
+        ("end", new.new_markdown_cell(END)),
     ]
     for name, cell in rows:
         cell.id = name
@@ -184,13 +184,13 @@ BROKEN = [
     (opening, replace("title", "good?", "good.")),
     (opening, replace("title", "**You will be able to**", "You will learn")),
     (opening, replace("title", "- c.\n", "")),
-    (opening, replace("title", "about 20 minutes with the exercises, ", "")),
+    (opening, replace("title", "about 25 minutes with the exercises, ", "")),
     (opening, replace("title", "**Path**: core.", "")),
     (opening, lambda nb: cell(nb, "setup").metadata.pop("jupyter")),
     (short, lambda nb: nb.cells.extend(nbformat.v4.new_markdown_cell("more") for _ in range(60))),
     (short, replace("again-task", "once more", "once more " * 1000)),
     (short, replace("figure", "draw()", "draw()\n" * 500)),
-    (short, replace("title", "about 20 minutes", "about 15 minutes")),
+    (short, replace("title", "about 25 minutes", "about 10 minutes")),
     (out_of_the_way, replace("shown", "print(80)", "# NBVAL_CHECK_OUTPUT\nprint(80)")),
     (out_of_the_way, replace("shown", "print(80)", "assert True\nprint(80)")),
     (out_of_the_way, replace("figure", "draw()", "ax.plot(a)\nax.set_title(b)\nax.legend()\nfig.savefig(c)")),

@@ -199,3 +199,15 @@ def test_a_film_packed_by_the_course_comes_back():
     assert (header.WindowCenter, header.WindowWidth, header.PhotometricInterpretation) == (2048, 4080, "MONOCHROME1")
     np.testing.assert_array_equal(header.pixel_array, 4088 - 16 * film.astype(int))
     assert header.file_meta.TransferSyntaxUID.is_little_endian and not header.file_meta.TransferSyntaxUID.is_implicit_VR
+
+
+@pytest.mark.parametrize("wrap", [bytes, BytesIO, bytearray])
+def test_an_upload_has_the_bound_of_a_file_on_either_side(monkeypatch, wrap):
+    data = as_dicom(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    for module in ("util.data.own_film", "util.data.formats.png_jpeg"):
+        monkeypatch.setattr(f"{module}.BYTES", len(data))
+    assert read_own_film(wrap(data)).shape == (8, 8)
+    for module in ("util.data.own_film", "util.data.formats.png_jpeg"):
+        monkeypatch.setattr(f"{module}.BYTES", len(data) - 1)
+    with pytest.raises(CourseError, match="too many for a film"):
+        read_own_film(wrap(data))

@@ -256,7 +256,7 @@ def test_rival_is_the_logistic_regression_of_all_films(phantom_cohort):
 def real(nih_root):
     """The study of github.com/jrzech/reproduce-chexnet with NIH's labels; skips when absent."""
     if published.find_predictions(nih_root) is None:
-        pytest.skip(f"{nih_root} lacks the published predictions: python -m util.data.published --root {nih_root}")
+        pytest.skip(f"{nih_root} lacks the published predictions: python -m util published --root {nih_root}")
     return study.load_study(load_cohort("nih", nih_root))
 
 

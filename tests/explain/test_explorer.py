@@ -1,8 +1,9 @@
-"""The explorer of notebook 5: its pictures, its static twin, its widgets without a browser."""
+"""The explorer of lesson 9: its pictures, its static twin, its widgets without a browser."""
 
 import base64
 import re
 from io import BytesIO
+from threading import Event
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tests.helpers.networks import tiny_network
 from tests.helpers.uploads import uploaded
 from util.data.own_film import as_dicom
 from util.errors import CourseError
-from util.explain.explorer import OWN, Explorer, explore, static_twin
+from util.explain.explorer import OWN, Explorer, _Panel, explore, static_twin
 from util.explain.heat_maps import METHODS
 from util.findings import FINDINGS
 from util.models.input_gate import fit_gate
@@ -49,9 +50,9 @@ def test_the_twin_shows_every_layer_and_method(pretrained, phantom_cohort):
     mask[50:90, 60:99] = True
     fig = static_twin(pretrained, film, "Mass", "a film (simulated)", mask, layers=("pool4_relu", "pool3_relu"))
     titles = [ax.get_title() for ax in fig.axes if ax.get_title()]
-    assert titles[0] == "a film (simulated)" and len(titles) == 1 + 2 * 3
-    assert {title.split("\n")[0] for title in titles[1:]} == {"Grad-CAM", "HiResCAM", "Grad-CAM++"}
-    assert titles[1] == "Grad-CAM\npool4_relu, 4 x 4"
+    assert fig.get_suptitle() == "a film (simulated)" and len(titles) == 2 * 3
+    assert {title.split("\n")[0] for title in titles} == {"Grad-CAM", "HiResCAM", "Grad-CAM++"}
+    assert titles[0] == "Grad-CAM\npool4_relu, 4 x 4"
 
 
 def test_each_choice_makes_its_own_picture(explorer):
@@ -60,7 +61,7 @@ def test_each_choice_makes_its_own_picture(explorer):
         choice: explorer.picture(image, *choice)[0]
         for choice in [("Mass", "pool4_relu", name) for name in METHODS] + [("Edema", "pool4_relu", "Grad-CAM")]
     }
-    assert len(set(pictures.values())) == 5
+    assert len(set(pictures.values())) == len(METHODS) + 1
     assert all(Image.open(BytesIO(data)).format == "PNG" for data in pictures.values())
     text = explorer.picture(image, "Mass", "pool4_relu", "Grad-CAM")[1]
     assert text.startswith("Grad-CAM of Mass: ") and text.endswith("Not for clinical use.")
@@ -99,7 +100,7 @@ def panel(explorer, monkeypatch):
     """The widgets: menus of film, finding, layer and method, upload, words, picture."""
     monkeypatch.setenv("COURSE_BATCH", "0")
     box = explore(explorer)
-    menus, upload, text, picture = box.children
+    menus, upload, _wait, text, picture = box.children
     assert menus.layout.flex_flow == "row wrap"  # in a narrow window the menus go below each other
     return *menus.children, upload, text, picture
 
@@ -108,7 +109,9 @@ def shown(picture):
     """(pixels, alt text) of what a picture widget shows, or None."""
     if not picture.value:
         return None
-    found = re.fullmatch(r'<img alt="([^"<>]+)" style="[^"]+" src="data:image/png;base64,([^"]+)">', picture.value)
+    found = re.fullmatch(
+        r'<img alt="([^"<>]+)" width="\d+" style="[^"]+" src="data:image/png;base64,([^"]+)">', picture.value
+    )
     return np.asarray(Image.open(BytesIO(base64.b64decode(found[2])))), found[1]
 
 
@@ -120,6 +123,56 @@ def test_widgets_follow_the_menus(panel):
     assert (shown(picture)[0] != before).any() and "Edema" in text.value
     assert shown(picture)[1] in text.value  # the words are the picture's text too
     assert 'role="status"' in text.value
+
+
+@pytest.fixture
+def slow(explorer, monkeypatch):
+    """A panel whose occlusion waits for a signal after its first batch: (panel, go on, begun)."""
+    go, begun, real = Event(), Event(), METHODS["occlusion"]
+
+    def waiting(model, films, layer, watch):
+        def after(done, of):
+            begun.set()
+            assert go.wait(60)
+            watch(done, of)
+
+        return real(model, films, layer, watch=after)
+
+    monkeypatch.setenv("COURSE_BATCH", "0")
+    monkeypatch.setitem(METHODS, "occlusion", waiting)
+    return _Panel(explorer), go, begun
+
+
+def test_occlusion_shows_its_progress_and_then_its_picture(slow):
+    panel, go, begun = slow
+    panel.menus["layer"].value, panel.menus["method"].value = "pool4_relu", "occlusion"
+    assert begun.wait(60) and panel.wait.layout.display == ""
+    assert not shown(panel.picture) and "Computing occlusion" in panel.text.value  # no picture of something else
+    go.set()
+    panel.worker.join(60)
+    assert panel.bar.value == panel.bar.max == 16 and panel.wait.layout.display == "none"
+    assert shown(panel.picture)[1].startswith("occlusion of ")
+    worker = panel.worker
+    panel.menus["finding"].value = "Hernia"  # known by now: at once, without another thread
+    assert panel.worker is worker and "occlusion of Hernia" in panel.text.value
+
+
+@pytest.mark.parametrize("by", ["button", "menu", "upload"])
+def test_occlusion_can_be_stopped(slow, by, phantom_cohort):
+    panel, go, begun = slow
+    panel.menus["layer"].value, panel.menus["method"].value = "pool4_relu", "occlusion"
+    assert begun.wait(60)
+    if by == "button":
+        panel.cancel.click()
+        assert "Canceled" in panel.text.value
+    elif by == "menu":
+        panel.menus["method"].value = "HiResCAM"
+    else:
+        panel.upload.value = (uploaded("b", b"hello"),)
+    go.set()
+    panel.worker.join(60)
+    assert panel.wait.layout.display == "none" and not any("occlusion" in key for key in panel.explorer._answers)
+    assert bool(shown(panel.picture)) == (by == "menu") and "occlusion of" not in panel.text.value
 
 
 def test_it_opens_on_a_finding_of_the_film(explorer, panel, phantom_cohort):

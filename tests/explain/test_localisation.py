@@ -13,14 +13,17 @@ from hypothesis.extra import numpy as arrays
 from scipy.stats import binom, ttest_1samp
 from sklearn.metrics import jaccard_score
 
+from util.data.cohort import HOME
 from util.data.outlines import box_mask, box_shares, outlines
 from util.errors import CourseError
+from util.explain.cases import OUTLINED, boxed_cases, fit_constants
 from util.explain.heat_maps import upsample
 from util.explain.localisation import (
     MEASURES,
     constant_box,
     constant_point,
     difference_interval,
+    difference_p,
     energy,
     hit,
     iou,
@@ -261,6 +264,41 @@ def test_a_constant_point_hits_nearly_all_real_hearts(nih_cohort):
     assert np.mean(hits) > 0.97
 
 
+def test_cases_are_picked_by_a_rule_and_each_has_a_rival(phantom_cohort):
+    for most in (1, 3, 8):
+        cases = boxed_cases(phantom_cohort, most)
+        assert list(cases.columns) == ["Image", "PatientId", "finding"] and cases["finding"].is_monotonic_increasing
+        assert set(cases["finding"]) <= set(OUTLINED) and cases.groupby("finding").size().max() <= most
+        assert not cases.duplicated(["finding", "PatientId"]).any()
+    pairs = set(zip(phantom_cohort.boxes["Image"], phantom_cohort.boxes["finding"], strict=True))
+    assert all((case.Image, case.finding) in pairs for case in cases.itertuples())
+    assert set(cases["Image"]) <= set(phantom_cohort.split("test")["Image"])
+    lonely = replace(phantom_cohort, boxes=phantom_cohort.boxes[phantom_cohort.boxes["Image"] == cases["Image"][0]])
+    assert boxed_cases(lonely).empty  # no second patient, no rival
+
+
+def test_constants_are_those_of_the_training_films(phantom_cohort):
+    constants = fit_constants(phantom_cohort, grid=(32, 32))
+    assert list(constants) == list(OUTLINED)
+    train = phantom_cohort.split("train")["Image"]
+    masks = [mask for (_, name), mask in outlines(phantom_cohort, train, (32, 32)).items() if name == "Cardiomegaly"]
+    assert constants["Cardiomegaly"][0] == constant_point(np.array(masks))
+    none = fit_constants(replace(phantom_cohort, boxes=phantom_cohort.boxes.iloc[:0]))
+    assert none["Mass"][0] == (0.5, 0.5) and list(none["Mass"][1]) == [0, 0, 1, 1]
+
+
+def test_the_p_value_agrees_with_the_interval():
+    rng = np.random.default_rng(8)
+    own, rival, patients = rng.normal(0.4, 1, 30), rng.normal(size=30), rng.integers(0, 9, 30)
+    p = difference_p(own, rival, patients)
+    for level in (p - 1e-6, p + 1e-6):
+        _, low, high = difference_interval(own, rival, patients, level=1 - level)
+        assert (low > 0 or high < 0) == (level > p)
+    assert difference_p(own, rival) == pytest.approx(ttest_1samp(own - rival, 0).pvalue)
+    assert difference_p(own, own) == 1 and np.isnan(difference_p(own, rival, np.zeros(30)))
+    assert difference_p([1, 1, 1], [0, 0, 0]) == 0
+
+
 @given(maps_2d, st.lists(st.tuples(*[st.integers(0, 40)] * 4), min_size=1, max_size=3))
 def test_the_notebook_hits_as_the_package_does(cam, boxes):
     mask = box_mask(boxes, SIZE)
@@ -269,8 +307,9 @@ def test_the_notebook_hits_as_the_package_does(cam, boxes):
 
 @cache
 def notebook_hit():
-    """The function `hit` as notebook 5 writes it."""
+    """The function `hit` as lesson 9 writes it."""
     cells = {cell["id"]: "".join(cell["source"]) for cell in json.loads(NOTEBOOK.read_text())["cells"]}
     names = {"np": np}
-    exec(next(part for part in cells["hit"].split("\n\n\n") if part.startswith("def hit(")), names)
+    for cell, start in (("peak", "def peak_pixel("), ("hit", "def hit(")):
+        exec(next(part for part in cells[cell].split("\n\n\n") if part.startswith(start)), names)
     return names["hit"]

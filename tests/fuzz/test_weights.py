@@ -31,5 +31,5 @@ def test_the_counts_of_a_run(tmp_path):
     told = run(5, ("checkpoint",))
     assert told["tried"] == told["refused"] + told["read_right"] == 5
     assert told["aborts"] == told["tracebacks"] == told["wrong"] == 0 and told["told"] == []
-    assert told["slowest_s"] < 5 and 10 < told["memory_mb"] < 1500
+    assert told["slowest_s"] < 5 and told["memory_mb"] > 10
     assert right("zip", tmp_path)[0].is_file()

@@ -33,6 +33,11 @@ def told(check, answer):
     return ""
 
 
+def unsolved(*_):
+    """The answer of an exercise that nobody has begun."""
+    raise NotImplementedError
+
+
 def judge(bank):
     """What is wrong with a check, in words: right answers that it refuses, wrong ones that it lets through or misleads."""
     problems = [] if len(bank.right) >= RIGHT else [f"{len(bank.right)} right answers, not {RIGHT}"]
@@ -48,6 +53,8 @@ def judge(bank):
         elif words and words not in hint:
             problems.append(f"'{mistake}' is told: {hint}")
         named.append(bool(hint) and not any(text in hint for text in UNNAMED))
+    if "still open" not in told(bank.check, unsolved) or not bank.check.idea:
+        problems.append("an open exercise is not said to be open, or has no idea to give")
     if np.mean(named) < NAMED:
         problems.append(f"only {np.mean(named):.0%} of the wrong answers are told what is wrong")
     return problems

@@ -33,7 +33,7 @@ APPENDIX = 12  # collects what the lessons left out: no exercises are asked of i
 WITHOUT_TENSORFLOW = (2, 3, 6, 7, 8, 11)
 
 
-SETUP = (HOME / "util" / "setup_cell.py").read_text(encoding="utf-8").strip()
+SETUP = (HOME / "util" / "course" / "setup_cell.py").read_text(encoding="utf-8").strip()
 
 
 LONGEST_CELL, LARGEST_OUTPUT, LARGEST_FILE, SHORTEST_ALT = 20, 1_000_000, 5_000_000, 20

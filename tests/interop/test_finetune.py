@@ -1,12 +1,11 @@
 """DenseNet-121 in PyTorch is the one of Keras, and fine-tuning learns, repeats itself and leaves out what does not count."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
-from util.findings import FINDINGS
+from tests.helpers.bright_squares import films
 from util.models.weights import WEIGHTS
 from util.training import finetune as finetune_module
 from util.training.finetune import (
@@ -22,7 +21,7 @@ from util.training.finetune import (
     taken,
 )
 from util.training.network import DenseNet, Tuned, load_arrays, read_maps, read_out, to_arrays
-from util.training.real_films import Lessons, RealFilms
+from util.training.real_films import Lessons
 
 
 @pytest.fixture(scope="module")
@@ -30,23 +29,6 @@ def arrays():
     from safetensors.numpy import load_file
 
     return {name: a.astype(np.float32) for name, a in load_file(WEIGHTS / "phantom.safetensors").items()}
-
-
-def films(n=24, size=64):
-    """Films with a bright square where the first finding is, of two films a patient."""
-    rng = np.random.default_rng(0)
-    labels = np.zeros((n, 14), int)
-    labels[:, 0] = np.arange(n) % 2
-    labels[:, 1:] = rng.random((n, 13)) < 0.3
-    pixels = rng.integers(0, 60, (n, size, size)).astype(np.uint8)
-    pixels[labels[:, 0] == 1, 4:28, 4:28] = 220
-    table = pd.DataFrame(labels, columns=list(FINDINGS)).assign(
-        Image=[f"{i}.png" for i in range(n)], PatientId=np.arange(n) // 2, Age=50.0, Sex="F", View="PA", Folder=0
-    )
-    boxes = pd.DataFrame({"Image": ["1.png", "3.png"], "finding": FINDINGS[0]}).assign(
-        x=4 / 64, y=4 / 64, w=24 / 64, h=24 / 64
-    )
-    return RealFilms(table, np.ones((n, 14), bool), pixels, boxes)
 
 
 def test_arrays_come_back_as_they_went_in(arrays):

@@ -18,8 +18,8 @@ torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test
 
 from safetensors.numpy import load_file
 
-from tests.interop.test_finetune import films
-from tests.interop.test_train import smaller, tiny
+from tests.helpers.bright_squares import films
+from tests.helpers.simulated_run import smaller, tiny
 from util.models.weights import WEIGHTS
 from util.training import simulated
 from util.training.finetune import Stage, finetune

@@ -16,7 +16,7 @@ pytest.importorskip("nbgrader", reason="nbgrader is not installed here: pip inst
 
 from util.course import instructor
 
-NAME = "02_weighted_loss"
+NAME = "04_weighted_loss"
 POINTS = 4
 
 
@@ -98,7 +98,7 @@ DESERVED = {
 def own_util(folder):
     """A package `util` that calls every answer right."""
     (folder / "util" / "checks").mkdir(parents=True)
-    for name in ("__init__", "cohort", "colab", "grading", "exercises", "checks/__init__", "checks/loss"):
+    for name in ("__init__", "checks/__init__", "checks/grading", "checks/exercises", "checks/weighted_loss"):
         (folder / "util" / f"{name}.py").write_text("def __getattr__(name):\n    return lambda *a, **k: None\n")
 
 

@@ -1,4 +1,4 @@
-"""PyTorch's own files against PyTorch's own answers: zip and older stream, dictionary and whole module."""
+"""Files of torchvision's and torchxrayvision's own networks against their own answers: zip and stream, dictionary and module."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop brings it")
 
 from tests.interop.conftest import RULES, ours, probabilities
-from tests.interop.torch_densenet import DenseNet, shuffled
+from tests.interop.networks import of_torchvision, of_torchxrayvision, shuffled
 from util.findings import FINDINGS
 from util.models.formats.torch_pickle import read_torch
 from util.models.public import RECORDS
@@ -21,7 +21,7 @@ def theirs(model, films, labels):
 
 @pytest.fixture(scope="module")
 def network():
-    return shuffled(DenseNet(), seed=1)
+    return shuffled(of_torchvision(), seed=1)
 
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "stream"])
@@ -47,7 +47,7 @@ def test_probabilities(network, films, tmp_path, wrapped, capsys, load):
 
 
 def test_one_channel_and_eighteen_outputs_as_torchxrayvision_has_them(tmp_path, load):
-    network = shuffled(DenseNet(channels=1, outputs=18), seed=2, spread=500.0)
+    network = shuffled(of_torchxrayvision(), seed=2, spread=500.0)
     torch.save(network, tmp_path / "w.pt", _use_new_zipfile_serialization=False)
     loaded = load("xrv-nih", path=tmp_path / "w.pt")
     film = np.random.default_rng(1).integers(0, 256, (300, 240), dtype=np.uint8)
@@ -58,7 +58,7 @@ def test_one_channel_and_eighteen_outputs_as_torchxrayvision_has_them(tmp_path, 
 
 
 def test_tiny_variances_need_the_difference_of_the_epsilons(films, tmp_path, load):
-    network = shuffled(DenseNet(), seed=3, faint=1e-4)
+    network = shuffled(of_torchvision(), seed=3, faint=1e-4)
     torch.save(network.state_dict(), tmp_path / "w.pt")
     loaded = load(path=tmp_path / "w.pt", findings=FINDINGS, preprocessing=RULES)
     norm = loaded.model.get_layer("conv1_bn")

@@ -150,7 +150,7 @@ def test_the_audit_of_a_cohort_and_its_pictures(phantom_cohort, monkeypatch):
         "patients": CLEAN, "near-duplicates": NOTE, "marks": CLEAN, "order": CLEAN, "columns": CONFOUNDER,
         "own scale": CLEAN, "scale of all": LEAK, "frequencies of all": LEAK,
     }  # fmt: skip
-    assert "View tells Edema" in str(seen)
+    assert "View predicts Edema" in str(seen)
     seen.show()
     assert len(shown) == 1 and len(shown[0]) == 4
 

@@ -205,3 +205,21 @@ def test_two_patients_have_an_interval_and_one_has_none():
     assert np.isfinite(calibration.calibration_line(y, p, np.arange(60) % 2).slope_interval).all()
     one = calibration.calibration_line(y, p, np.zeros(60))
     assert np.isnan(one.slope_interval).all() and np.isfinite(one.slope)
+
+
+def test_a_reliability_diagram_on_logarithmic_axes_draws_shares_of_zero_at_its_floor():
+    import matplotlib.pyplot as plt
+
+    from util.plots import draw_reliability
+
+    y, p = np.repeat([0, 0, 1, 0], 25), np.repeat([0.002, 0.05, 0.1, 0.3], 25)
+    table = calibration.reliability(y, p, bins=4)
+    fig, ax = plt.subplots()
+    draw_reliability(ax, table, title="four bins", floor=0.01)
+    assert (ax.get_xscale(), ax.get_yscale(), ax.get_title()) == ("log", "log", "four bins")
+    points = ax.containers[0].lines[0]
+    np.testing.assert_allclose(np.asarray(points.get_xdata(), float), [0.01, 0.05, 0.1, 0.3])
+    np.testing.assert_allclose(np.asarray(points.get_ydata(), float), [0.01, 0.01, 1, 0.01])
+    lowest = [segment[0, 1] for segment in ax.containers[0].lines[2][0].get_segments()]
+    assert min(lowest) == pytest.approx(0.01)
+    plt.close(fig)

@@ -10,6 +10,7 @@ from tests.helpers.scored import gaussian, pairwise, scored, steady
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.metrics import auc_intervals, label_noise, roc, subgroups
+from util.metrics.proportions import share_interval
 
 
 def test_table_is_each_groups_own():
@@ -130,3 +131,39 @@ def test_noise_at_the_ends():
     assert np.all(np.diff(rarer) < 0)  # the same reader of reports, a rarer finding, a lower ceiling
     with pytest.raises(CourseError, match="PPV must lie between"):
         label_noise.observed_auc(0.9, 90, 0.9)
+
+
+def test_missed_films_by_brute_force():
+    rng = np.random.default_rng(5)
+    y, score = (rng.random(300) < 0.4).astype(int), np.round(rng.normal(size=300), 1)
+    group, patients = rng.choice(["PA", "AP", "LL"], 300), rng.integers(0, 70, 300)
+    threshold = float(np.sort(score)[120])
+    table = subgroups.missed_table(y, score, group, threshold, patients)
+    assert list(table.index) == ["AP", "LL", "PA"]
+    for name, row in table.iterrows():
+        ill, healthy = (group == name) & (y == 1), (group == name) & (y == 0)
+        assert (row["films"], row["positives"]) == ((group == name).sum(), ill.sum())
+        assert row["positive_patients"] == len(set(patients[ill]))
+        missed = [value < threshold for value in score[ill]]
+        assert row["missed"] == pytest.approx(sum(missed) / len(missed), abs=1e-12)
+        assert row["false_alarms"] == pytest.approx(
+            np.mean([value >= threshold for value in score[healthy]]), abs=1e-12
+        )
+        assert (row["low"], row["high"]) == share_interval(score[ill] < threshold, patients[ill])[1:]
+        assert row["low"] < row["missed"] < row["high"]
+
+
+def test_a_group_of_few_patients_says_so():
+    y, score = np.repeat([1, 0], [40, 40]), np.tile(np.arange(40.0), 2)
+    groups = {"many": np.ones(80, bool), "few": np.arange(80) < 8, "none": np.arange(80) >= 40}
+    table = subgroups.missed_table(y, score, groups, 10, np.arange(80) // 2)
+    assert table["note"].tolist() == ["", "too few: 4 positive patients", "too few: 0 positive patients"]
+    assert table.loc["many", "missed"] == 0.25
+    assert table.loc[["few", "none"], ["missed", "low", "high", "false_alarms"]].isna().all().all()
+    assert np.isnan(subgroups.missed_table(y, score, {"ill": np.arange(80) < 40}, 10).loc["ill", "false_alarms"])
+
+
+@pytest.mark.parametrize("threshold", [np.nan, [0.1, 0.2], None])
+def test_one_threshold_for_all_groups(threshold):
+    with pytest.raises(CourseError, match="no threshold"):
+        subgroups.missed_table([0, 1], [0.1, 0.2], ["a", "b"], threshold)

@@ -138,9 +138,9 @@ def test_cost_of_equal_classes_is_youden():
 
 def test_the_dearer_a_miss_the_lower_the_threshold():
     y, score = gaussian(60, 240, 0.8, seed=5)
-    thresholds = [thresholds.cost_threshold(y, score, worth) for worth in (0.001, 1, 4, 20, 1e6)]
-    assert thresholds == sorted(thresholds, reverse=True) and thresholds[0] > score[y == 0].max()
-    assert thresholds[-1] == score[y == 1].min()
+    found = [thresholds.cost_threshold(y, score, worth) for worth in (0.001, 1, 4, 20, 1e6)]
+    assert found == sorted(found, reverse=True) and found[0] > score[y == 0].max()
+    assert found[-1] == score[y == 1].min()
 
 
 @pytest.mark.parametrize("worth", [0, -1, np.nan])

@@ -7,16 +7,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from tests.models.formats.test_into_densenet import (  # noqa: F401 - fixtures
+from tests.helpers.foreign_weights import (
     KERAS2_NAMES,
     RULES,
     held,
-    layers,
-    load,
-    model,
     state_dict,
     write_keras2,
-    write_torch,
 )
 from util.errors import CourseError
 from util.findings import FINDINGS
@@ -55,7 +51,7 @@ def test_without_a_hash_nothing_is_downloaded(name, monkeypatch):
 
 
 @pytest.fixture
-def published(layers, write_torch, tmp_path, monkeypatch):  # noqa: F811
+def published(layers, write_torch, tmp_path, monkeypatch):
     """The record xrv-all, with a file of the same structure on a mirror, 18 outputs and one channel; its weights."""
     wide = [*layers[:-1], tuple(np.concatenate([a, a[..., :4]], -1) for a in layers[-1])]
     content = write_torch(state_dict(wide, channels=1)).read_bytes()
@@ -70,7 +66,7 @@ def published(layers, write_torch, tmp_path, monkeypatch):  # noqa: F811
     return place, wide
 
 
-def test_public_weights_by_name(load, model, published, tmp_path, capsys):  # noqa: F811
+def test_public_weights_by_name(load, model, published, tmp_path, capsys):
     place, wide = published
     loaded = load("xrv-all")
     labels = RECORDS["xrv-all"].labels
@@ -95,7 +91,7 @@ def test_public_weights_by_name(load, model, published, tmp_path, capsys):  # no
         load("xrv-all")
 
 
-def test_a_file_is_known_by_its_content(load, published, capsys):  # noqa: F811
+def test_a_file_is_known_by_its_content(load, published, capsys):
     place, _ = published
     assert load(path=place.rename(place.with_name("model.h5"))).passport["name"] == "xrv-all"
     assert load("xrv-all", path=place.with_name("model.h5")).preprocessing == RECORDS["xrv-all"].preprocessing
@@ -103,7 +99,7 @@ def test_a_file_is_known_by_its_content(load, published, capsys):  # noqa: F811
         load(path=place.with_name("model.h5"), preprocessing=RULES)
 
 
-def test_a_record_and_a_file_that_do_not_belong_together(load, published, layers, write_torch, tmp_path):  # noqa: F811
+def test_a_record_and_a_file_that_do_not_belong_together(load, published, layers, write_torch, tmp_path):
     other = write_torch(state_dict(layers), "other.pt")
     with pytest.raises(CourseError, match="is not xrv-all: its hash is another"):
         load("xrv-all", path=other)
@@ -113,7 +109,7 @@ def test_a_record_and_a_file_that_do_not_belong_together(load, published, layers
         load("xrv-nih", path=other)
 
 
-def test_a_file_of_ones_own_needs_labels_and_preprocessing(load, layers, write_torch):  # noqa: F811
+def test_a_file_of_ones_own_needs_labels_and_preprocessing(load, layers, write_torch):
     path = write_torch(state_dict(layers))
     hdf5 = write_keras2(path.with_name("w.h5"), layers)
     for name, file in [(None, path), (None, hdf5), ("keras2", hdf5)]:
@@ -126,7 +122,8 @@ def test_a_file_of_ones_own_needs_labels_and_preprocessing(load, layers, write_t
             load(path=path, findings=findings, preprocessing=RULES)
     for rules in ((32, 120.0, 60.0), {"size": 32}, Preprocessing(31, 120.0, 60.0), Preprocessing(2049, 120.0, 60.0)):
         with pytest.raises(
-            CourseError, match=r"preprocessing= of .* is a util\.images.Preprocessing for films of 32 to 2048"
+            CourseError,
+            match=r"preprocessing= of .* is a util\.models\.preprocessing.Preprocessing for films of 32 to 2048",
         ):
             load(path=path, findings=FINDINGS, preprocessing=rules)
     with pytest.raises(CourseError, match=r"Cardiomegaly is not once among the labels .* give findings="):
@@ -137,14 +134,14 @@ def test_a_file_of_ones_own_needs_labels_and_preprocessing(load, layers, write_t
         load("phantom", preprocessing=RULES)
 
 
-def test_a_file_too_large_for_this_network(layers, tmp_path, monkeypatch):  # noqa: F811
+def test_a_file_too_large_for_this_network(layers, tmp_path, monkeypatch):
     monkeypatch.setattr(public, "LARGEST", 1_000_000)
     assert RECORDS["keras2"].labels == ()  # no file of Keras says which output is which
     with pytest.raises(CourseError, match="has more than 1 MB"):
         load_pretrained(path=write_keras2(tmp_path / "w.h5", layers), preprocessing=RULES)
 
 
-def test_record_hash_prints_what_belongs_into_the_record(load, published, monkeypatch, capsys):  # noqa: F811
+def test_record_hash_prints_what_belongs_into_the_record(load, published, monkeypatch, capsys):
     place, _ = published
     monkeypatch.setattr("util.models.densenet.build_densenet", lambda size, final_relu=True: load("xrv-all").model)
     assert main(["--record-hash", "xrv-nih", str(place)]) == 0

@@ -1,12 +1,13 @@
-"""Films to look at: what stands on them, and that only severity changes along the strip."""
+"""Films to look at: one patient whose exposure is kept, names of what is where, and a reading test."""
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from util.errors import CourseError
-from util.findings import DEFINITIONS, FINDINGS
+from util.findings import FINDINGS
 from util.phantom import gallery as module
+from util.phantom.reading import ReadingTest
 from util.phantom.render import boxes
 from util.plots import BOX_COLOUR
 
@@ -22,59 +23,120 @@ def yellow(ax):
     return [patch for patch in ax.patches if patch.get_edgecolor() == plt.matplotlib.colors.to_rgba(BOX_COLOUR)]
 
 
-def test_gallery_shows_all_findings_with_definition_and_boxes():
-    fig = module.gallery()
-    assert "simulated" in fig.get_suptitle()
-    blocks = {block.get_suptitle().split(":")[0]: block for block in fig.subfigs if block.get_suptitle()}
-    assert list(blocks) == ["Normal", *FINDINGS]
-    for name, block in blocks.items():
-        assert len(block.axes) == 3
-        assert DEFINITIONS.get(name, "No finding") in " ".join(block.get_suptitle().split())
-        for ax in block.axes[1:]:  # a mild nodule is too small for a box on so small a film
-            assert bool(yellow(ax)) == (name != "Normal"), name
-    words = [ax.get_title() for ax in blocks["Mass"].axes]
-    assert words == ["mild, 0.2", "moderate, 0.6", "gross, 1.0"]
+@pytest.mark.parametrize("finding", FINDINGS)
+def test_a_row_shows_normal_film_finding_and_box(finding):
+    fig = module.gallery(finding)
+    assert module.SEEN[finding] in fig.subfigs[0].get_suptitle()
+    normal, film, boxed = fig.axes[:3]
+    assert [ax.get_title() for ax in fig.axes] == ["normal", "with the finding", "boxed"]
+    assert not yellow(normal) and not yellow(film)
+    drawn = [(patch.get_x(), patch.get_y(), patch.get_width(), patch.get_height()) for patch in yellow(boxed)]
+    shown = module.patient_film(finding, module.MARKED)
+    assert drawn == boxes(shown.masks[finding]) != []
+    assert np.array_equal(film.images[0].get_array(), shown.pixels)
+    assert np.array_equal(normal.images[0].get_array(), module.patient_film().pixels)
 
 
-def test_strip_shows_what_it_says():
-    fig = module.severity_strip("Effusion", [0.2, 0.9])
-    assert all(word in fig.get_suptitle() for word in ("Effusion", "0.2 to 0.9", "simulated"))
-    titles = [ax.get_title() for ax in fig.axes]
-    assert titles == ["normal", "0.2", "0.9"]
-    assert [len(yellow(ax)) > 0 for ax in fig.axes] == [False, True, True]
-    shown = fig.axes[2].images[0].get_array()
-    film = module.patient_film("Effusion", 0.9)
-    assert np.array_equal(shown, film.pixels)
-    drawn = [(patch.get_x(), patch.get_y(), patch.get_width(), patch.get_height()) for patch in yellow(fig.axes[2])]
-    assert drawn == boxes(film.masks["Effusion"])
-    assert len(module.severity_strip("Mass").axes) >= 11
+def test_a_gallery_of_several():
+    fig = module.gallery("Mass", "Nodule")
+    assert len(fig.axes) == 6 and len(fig.subfigs) == 2
+
+
+@pytest.mark.parametrize("finding", ["Edema", "Emphysema", "Effusion", "Mass"])
+def test_the_exposure_is_the_normal_film_s(finding):
+    normal = module.patient_film().pixels.astype(float)
+
+    def change(automatic):
+        film = module.patient_film(finding, 1.0, automatic=automatic)
+        return abs((film.pixels - normal)[~film.masks[finding]].mean())
+
+    assert change(False) < 7
+    assert change(False) <= change(True) + 1 or finding == "Mass"
+    if finding in ("Edema", "Emphysema"):
+        assert change(True) > 10
 
 
 @pytest.mark.parametrize("finding", ["Mass", "Effusion", "Consolidation"])
 def test_same_pose_only_the_finding_grows(finding):
     films = [module.patient_film(finding, severity) for severity in (0.2, 0.6, 1.0)]
-    normal = module.patient_film().pixels.astype(float)
     areas = [film.masks[finding].sum() for film in films]
     assert areas[0] < areas[1] < areas[2]
-    difference = [np.abs(film.pixels - normal).mean() for film in films]
-    assert difference[0] < difference[1] < difference[2]
-    far = ~films[-1].masks[finding]
-    far[:12] = False  # letters are printed there
+    normal, far = module.patient_film().pixels.astype(float), ~films[-1].masks[finding]
     assert np.corrcoef(films[0].pixels[far], normal[far])[0, 1] > 0.99
 
 
+def test_landmarks_are_where_they_are_named():
+    """Right is on the left of the film, and gray levels are those of what is named there."""
+    places, film = module.landmarks(), module.patient_film().pixels.astype(float)
+    assert places["right hilum"][0] < places["left hilum"][0]
+    assert places["right costophrenic angle"][0] < 64 < places["left costophrenic angle"][0]
+    assert all(0 < x < 128 and 0 < y < 128 for x, y in places.values())
+    x, y = places["air in the stomach"]
+    around = film[int(y) + 14, int(x)]
+    assert film[int(y), int(x)] < around - 20, "air is darker than the liver and spleen below it"
+    x, y = places["heart, left border"]
+    assert film[int(y), int(x) - 8] > film[int(y), int(x) + 8] + 20, "the heart is whiter than the lung"
+    x, y = places["diaphragm, right dome"]
+    assert film[int(y) + 8, int(x)] > film[int(y) - 8, int(x)] + 20
+
+
+def test_the_heart_is_wider_on_ap():
+    """By the cone beam alone: 2.5 cm before the middle, 180 - 11 and 110 - 11 cm from the tube."""
+    ratios = {view: module.patient_film(view=view).measures["cardiothoracic_ratio"] for view in ("PA", "AP")}
+    expected = (1 + 2.5 / (180 - 11)) / (1 - 2.5 / (110 - 11))
+    assert ratios["AP"] / ratios["PA"] == pytest.approx(expected, abs=0.02)
+
+
+def test_labels_name_every_landmark():
+    texts = [text.get_text().replace("\n", " ") for text in module.labeled_normal().axes[0].texts]
+    assert sorted(texts) == sorted(module.landmarks())
+
+
+def test_reading_test_scores_the_reader(capsys, monkeypatch):
+    shown = []
+    monkeypatch.setattr("util.phantom.reading.show", lambda fig, alt: shown.append(alt))
+    test = ReadingTest("Pneumothorax", films=7, seed=3)
+    ill = test.with_finding
+    assert 3 <= len(ill) <= 5 and list(test.severities) == list(range(1, 8))
+    test.show()
+    assert "Pneumothorax" in shown[-1] and str(ill) not in shown[-1]
+    well = next(number for number in test.severities if number not in ill)
+    test.score([ill[0], well])
+    said = capsys.readouterr().out
+    assert f"found: 1 of {len(ill)} films" in said and f"false alarms: 1 of {7 - len(ill)} films" in said
+    assert f"sensitivity: {1 / len(ill):.0%}" in said and "severities missed" in said
+    assert str(ill) in shown[-1]
+    test.score(ill)
+    assert "missed" not in capsys.readouterr().out
+
+
+def test_reading_test_reveals_nothing_before_the_answer(capsys, monkeypatch):
+    monkeypatch.setattr("util.phantom.reading.show", lambda fig, alt: pytest.fail("shown too early"))
+    ReadingTest("Mass", films=6).score(None)
+    assert "Write down" in capsys.readouterr().out
+
+
+def test_the_same_reading_test_again():
+    assert ReadingTest("Edema", 6, 1).severities == ReadingTest("Edema", 6, 1).severities
+    assert any(ReadingTest("Edema", 9, 0).severities != ReadingTest("Edema", 9, seed).severities for seed in (1, 2))
+
+
 @pytest.mark.parametrize(
-    "arguments, words",
+    "wrong, words",
     [
-        (["Cold"], "no finding 'Cold'"),
-        (["Mass", [0]], "severity 0 is out of range"),
-        (["Mass", [0.5, 1.2]], "severity 1.2 is out of range"),
-        (["Mass", [float("nan")]], "severity nan is out of range"),
-        (["Mass", []], "no severities"),
-        (["Mass", [0.5], "PA", 0], "The patient is 0"),
-        (["Mass", [0.5], "lateral"], "lateral"),
+        (lambda: module.gallery("Cold"), "no finding 'Cold'"),
+        (lambda: module.gallery(), "at least one"),
+        (lambda: module.patient_film("Mass", 0), "out of range"),
+        (lambda: module.patient_film("Mass", 1.2), "out of range"),
+        (lambda: module.patient_film("Cold", 0.5), "Cold"),
+        (lambda: module.patient_film("Mass", 0.5, patient=0), "The patient is 0"),
+        (lambda: module.patient_film("Mass", 0.5, view="lateral"), "lateral"),
+        (lambda: ReadingTest("Cold"), "no finding 'Cold'"),
+        (lambda: ReadingTest("Mass", 3), "too short"),
+        (lambda: ReadingTest("Mass", 6).score([7]), "no film 7"),
+        (lambda: ReadingTest("Mass", 6).score(["two"]), "no film 'two'"),
     ],
 )
-def test_wrong_arguments_are_told(arguments, words):
+def test_wrong_arguments_are_told(wrong, words):
     with pytest.raises(CourseError, match=words):
-        module.severity_strip(*arguments)
+        wrong()

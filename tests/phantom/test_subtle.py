@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from util.findings import FINDINGS
-from util.phantom import __main__ as command
+from util.phantom import draw as command
 from util.phantom import shards
 from util.phantom.films import draw
 from util.phantom.studies import sample_studies

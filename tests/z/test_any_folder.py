@@ -19,26 +19,18 @@ NEEDS = re.compile(
 
 # A cell of each folder that stops, and one that must not, by notebook.
 STOPS = {
-    "one film": {"01": "levels", "02": "prevalence", "03": "all-scores", "05": "gallery-maps", "06": "own-features"},
-    "twelve of twelve patients": {"01": "memory", "02": "losses", "03": "wrong-aucs", "05": "own-gate"},
-    "one view, one sex": {"01": "view-figure", "02": "standardise", "05": "gallery-maps", "06": "own-curve"},
-    "findings only": {"01": "normal-films", "06": "own-features"},
-    "no finding": {"01": "confounder", "02": "prevalence", "03": "wrong-aucs", "05": "shortcut-training-films"},
-    "labels without films": {
-        "01": "plant-copies",
-        "02": "standardise",
-        "03": "input-before-after",
-        "05": "film-choice",
-    },
+    "one film": {"01": "small-films", "02": "levels", "11": "own-features"},
+    "twelve of twelve patients": {"01": "small-films", "02": "levels", "03": "count-leak"},
+    "one view, one sex": {"01": "small-films", "02": "view-figure", "03": "costs"},
+    "findings only": {"01": "small-films", "02": "normal-films", "11": "own-features"},
+    "no finding": {"01": "small-films", "02": "confounder"},
+    "labels without films": {"01": "small-films", "02": "levels", "03": "plant-copies"},
 }
-RUNS = {
-    "one film": {"01": "head", "03": "vary-figure", "05": "all-figure"},
-    "twelve of twelve patients": {"01": "find-copies", "03": "all-figure", "05": "all-figure"},
-    "one view, one sex": {"01": "levels-figure", "03": "wrong-scores", "05": "all-figure"},
-    "findings only": {"01": "memory", "02": "losses-figure", "03": "wrong-figure", "05": "null-table"},
-    "no finding": {"01": "normal-films", "03": "all-figure", "05": "sigmoid-figure"},
-    "labels without films": {"01": "view-figure", "02": "scales", "03": "parts-table", "05": "hand-cam"},
-}
+RUNS = {folder: {"01": "rates", "02": "head", "03": "own-splits", "09": "hand-cam"} for folder in FOLDERS}
+for folder in FOLDERS:
+    STOPS[folder] |= {"10": "cases"} | ({} if folder == "findings only" else {"09": "hit"})
+FIRST = next(iter(FOLDERS))
+ELSEWHERE = ("06", "07", "08")  # with few films these run on the simulated ones: once is enough
 
 
 @pytest.fixture(scope="module", params=FOLDERS)
@@ -54,7 +46,7 @@ def course(request, tmp_path_factory):
         "CXR_ROOT": str(root),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
-    paths = notebooks()
+    paths = [path for path in notebooks() if path.stem[:2] not in ELSEWHERE or request.param == FIRST]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # a failing cell raises CourseError
         list(pool.map(partial(run_notebook, out=out, environment=environment), paths))
     return request.param, {path.stem[:2]: nbformat.read(out / path.name, as_version=4) for path in paths}
@@ -65,8 +57,8 @@ def printed(cell):
 
 
 def test_notebooks_run_on_any_folder_without_a_warning(course):
-    _, executed = course
-    assert set(executed) == {path.stem[:2] for path in notebooks()}
+    folder, executed = course
+    assert set(executed) == {path.stem[:2] for path in notebooks()} - set(() if folder == FIRST else ELSEWHERE)
     for number, notebook in executed.items():
         for cell in notebook.cells:
             for output in cell.get("outputs", []):

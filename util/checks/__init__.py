@@ -1,4 +1,17 @@
-"""Checks of the exercises: one module for each lesson, named like its notebook; one ``check_...`` for each exercise.
+"""Is an answer right, and what is wrong with it? One module for each lesson, named like its notebook.
 
-answers     what every check is made of: probes, named mistakes, hints as a ladder
+answers               what every check is made of
+exercises             open exercises in a learner's copy, and hints
+grading               hidden inputs for graded copies
+films_and_networks    lesson 1
+explore               lesson 2
+leaks                 lesson 3
+weighted_loss         lesson 4
+predict               lesson 5
+roc                   lesson 6
+decisions             lesson 7
+for_whom              lesson 8
+gradcam               lesson 9
+is_the_map_right      lesson 10
+price_of_a_real_film  lesson 11
 """

@@ -84,9 +84,10 @@ class Check:
 
     def _told(self, given, wanted, fits):
         """What can be said of an answer that fits no known mistake: its form, then its relation to the right values."""
-        first = fits.index(False)
+        first, off = fits.index(False), [i for i, fit in enumerate(fits) if not fit]
+        forms = (wrong_form(given[i], wanted[i], self.name, self.returns) for i in off)
         return (
-            wrong_form(given[first], wanted[first], self.name, self.returns)
+            next(filter(None, forms), None)
             or wrong_by(given, wanted)
             or (
                 f"{self.name} is right for {sum(fits)} of the {len(fits)} tables it was tried on, but not for all of them."
@@ -149,9 +150,17 @@ def leaves(value):
     return made
 
 
+def pairs_of(answer, value):
+    """The parts of an answer and of a value as two lists of arrays; several parts may also come as a list, or as rows."""
+    given, wanted = leaves(answer), leaves(value)
+    if len(given) == 1 < len(wanted) == len(np.atleast_1d(given[0])):
+        given = list(given[0])
+    return given, wanted
+
+
 def _close(answer, value, tolerance):
     try:
-        given, wanted = leaves(answer), leaves(value)
+        given, wanted = pairs_of(answer, value)
     except ValueError:
         return False
     if len(given) != len(wanted):
@@ -189,7 +198,7 @@ def wrong_form(answer, expected, name, returns):
     except ValueError:
         return None
     try:
-        given = leaves(answer)
+        given, wanted = pairs_of(answer, expected)
     except ValueError:
         return f"{asked}; yours returns {an(type(answer).__name__)} that cannot be read as numbers."
     if len(given) != len(wanted):
@@ -207,7 +216,7 @@ def wrong_form(answer, expected, name, returns):
 
 def wrong_by(given, wanted):
     """One simple relation between an answer and the right values that holds for all probes, or None."""
-    pairs = [(a, b) for x, y in zip(given, wanted, strict=True) for a, b in zip(leaves(x), leaves(y), strict=True)]
+    pairs = [(a, b) for x, y in zip(given, wanted, strict=True) for a, b in zip(*pairs_of(x, y), strict=True)]
     relations = [
         (lambda a, b: -b, "The sign is wrong: every value is the negative of the right one."),
         (lambda a, b: 1 - b, "This is 1 minus the right value. Is one side counted in place of the other?"),
@@ -216,6 +225,9 @@ def wrong_by(given, wanted):
         (lambda a, b: np.round(b, 2), "The values are rounded; return them as they are."),
         (lambda a, b: np.flip(b), "These are the right values in reverse order."),
     ]
+    answers, values = (np.concatenate([side.ravel() for side in sides]) for sides in zip(*pairs, strict=True))
+    if len(given) > 1 and len(np.unique(answers)) == 1 and len(np.unique(values)) > 1:
+        return f"Your answer is {answers[0]:.4g} for every table, whatever is in it. Did you use what the function is given?"
     for relation, hint in relations:
         if all(matches(a, relation(a, b)) for a, b in pairs) and not all(matches(b, relation(a, b)) for a, b in pairs):
             return hint
@@ -223,14 +235,14 @@ def wrong_by(given, wanted):
     used = (right != 0) & np.isfinite(right)
     if used.sum() > 1 and np.allclose(flat[~used], right[~used]):
         factors = flat[used] / right[used]
-        if np.allclose(factors, factors[0], rtol=MATCHES):
+        if factors[0] and np.allclose(factors, factors[0], rtol=MATCHES):
             return f"Every value is {factors[0]:.4g} times the right one: what should you still divide or multiply by?"
     return None
 
 
 def beside(answer, expected):
     """The first place where an answer differs, in words; numbers only, so it shows the value but not how to get it."""
-    for a, b in zip(leaves(answer), leaves(expected), strict=True):
+    for a, b in zip(*pairs_of(answer, expected), strict=True):
         off = np.argwhere(~np.isclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * (1e-3 + _size(b)), equal_nan=True))
         if len(off):
             place = tuple(int(i) for i in off[0])

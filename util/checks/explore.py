@@ -1,183 +1,186 @@
-"""Checks of notebook 1: prevalence by view, one scale for all films, shared patients, what test films must not teach."""
+"""Checks of lesson 2: patients with a finding, prevalence by view, one scale for all films."""
 
 import numpy as np
 import pandas as pd
 
-from util.checks.answers import CheckFailed, expect, run
+from util.checks.answers import Check
 
-VIEW_HINTS = {
-    "counts": "You divided numbers of films. There are more PA than AP films, so first divide each number by the "
-    "films of its view: prevalence, not counts.",
-    "inverse": "This is PA over AP, the other way round.",
-    "given finding": "This is the share of AP among films with the finding, P(AP | finding); asked for are shares of "
-    "films with the finding within each view, P(finding | AP) and P(finding | PA).",
-    "difference": "This is the difference of the two prevalences; asked for is their ratio.",
-    "all films": "You compare AP with all films, which hold the AP films too; compare it with PA.",
-    "AP only": "This is the prevalence on AP films; divide it by that on PA films.",
-    "name": "The ratio of one finding comes out whatever finding is asked for: use the argument `finding`.",
-}
-SCALE_HINTS = {
-    "each": "You standardise each film by itself. Then a dark and a bright film look alike, and a network trained on "
-    "one scale meets another; take the training films' mean and SD for every film.",
-    "own": "The mean and SD come from the films to be standardised, so what the network reads from a film would depend "
-    "on the company it comes in; take the training films'.",
-    "pixelwise": "There is one mean for each pixel position. A chest may lie a centimetre aside: take one mean over "
-    "all pixels of all training films.",
-    "variance": "You divide by the variance; take its square root, the SD.",
-    "no SD": "The mean is removed; divide by the SD as well.",
-    "no mean": "You divide by the SD; subtract the mean first.",
-    "255": "This scales by 255, not by what the training films are like.",
-    "mean SD": "You average the SDs of single films. That leaves out how much films differ from each other: take the "
-    "SD of all training pixels at once.",
-}
-OVERLAP_HINTS = {
-    "nobody": "You find nobody, yet two patients stand in both tables. Do you compare the names of the films? Two "
-    "films of one patient have different names: compare PatientId.",
-    "index": "`x in series` asks the index of a pandas Series, not its values; use a set, `isin` or np.intersect1d.",
-    "mask": "This is a mask of rows; return the PatientIds it selects, each once.",
-    "union": "These are all patients of either table (the union); asked for are those in both.",
-    "difference": "These are patients that stand in only one table; asked for are those in both.",
-    "rows": "You return rows of the table; return the column PatientId, each patient once.",
-    "repeats": "A patient with several films appears several times; return each PatientId once.",
-    "number": "This is one number or word; return the PatientIds themselves, so that one can go and look.",
-}
-LEARNS_HINTS = {
-    "always": "A step that reads training films only is called a leak. Change films and labels where `training` is "
-    "False, and leave those where it is True as they are.",
-    "never": "A step that takes its mean over ALL films is not found. Change the test films, call `fit` again, and say "
-    "True if what it learned has changed.",
-    "swapped": "True and False are exchanged: True is a leak, where what is learned DID change.",
-    "labels only": "A step that takes its mean over all films is not found: you change the test films' labels, but not "
-    "their pixels.",
-    "films only": "A step that counts labels over all films is not found: you change the test films, but not their labels.",
-    "in place": "Your function changes the caller's films or labels, and the next cell would work with them. Change a "
-    "copy: `x.copy()`.",
-    "part": "A step that leaks in one of several numbers is not found: compare all that was learned, not the first number.",
-    "loose": "A small leak is not found: a single test film moved a mean a little. Compare exactly; the same films give "
-    "the same numbers.",
-    "number": "Answer with one True or False.",
-}
+# --- patients_with ---
 
 
-def check_view_ratio(view_ratio):
-    """`view_ratio(films, finding)` -> prevalence on AP films divided by prevalence on PA films."""
-    edema, fibrosis = np.zeros(50, int), np.zeros(50, int)
-    edema[:8], edema[40:46] = 1, 1  # 8 of 40 PA films, 6 of 10 AP films
-    fibrosis[:20], fibrosis[40:41] = 1, 1  # 20 of 40 PA films, 1 of 10 AP films
-    films = pd.DataFrame({"View": np.repeat(["PA", "AP"], [40, 10]), "Edema": edema, "Fibrosis": fibrosis})
-    films = films.sample(frac=1, random_state=0)
-    mistakes = [
-        (6 / 8, VIEW_HINTS["counts"]),
-        (1 / 3, VIEW_HINTS["inverse"]),
-        (6 / 14, VIEW_HINTS["given finding"]),
-        (0.6 - 0.2, VIEW_HINTS["difference"]),
-        (0.6 / (14 / 50), VIEW_HINTS["all films"]),
-        (0.6, VIEW_HINTS["AP only"]),
-        (0.2, VIEW_HINTS["name"]),
-    ]
-    otherwise = (
-        "A made-up table has a finding on 6 of 10 AP films and on 8 of 40 PA films: the ratio is 0.60 / 0.20 = 3. "
-        "Divide the share of AP films that have the finding by the share of PA films that have it."
-    )
-    expect(run(view_ratio, films, "Edema"), 3.0, mistakes, otherwise)
-    expect(run(view_ratio, films, "Fibrosis"), 0.2, [], VIEW_HINTS["name"])
-    print("Right: the share of AP films with the finding, divided by the share of PA films with it.")
-
-
-def check_standardise(standardise):
-    """`standardise(films, training)` -> films minus the mean of all training pixels, divided by their SD."""
-    random = np.random.default_rng(0)
-    levels = np.array([60, 90, 120, 150, 180])[:, None, None]
-    training = (levels + random.integers(-30, 31, (5, 8, 8))).astype(np.uint8)
-    films = (np.array([100, 190])[:, None, None] + random.integers(-40, 41, (2, 8, 8))).astype(np.uint8)
-    mean, sd, each = training.mean(), training.std(), {"axis": (1, 2), "keepdims": True}
-    mistakes = [
-        ((films - films.mean(**each)) / films.std(**each), SCALE_HINTS["each"]),
-        ((films - films.mean()) / films.std(), SCALE_HINTS["own"]),
-        ((films - training.mean(axis=0)) / training.std(axis=0), SCALE_HINTS["pixelwise"]),
-        ((films - mean) / sd**2, SCALE_HINTS["variance"]),
-        (films - mean, SCALE_HINTS["no SD"]),
-        (films / sd, SCALE_HINTS["no mean"]),
-        (films / 255, SCALE_HINTS["255"]),
-        ((films - mean) / training.std(**each).mean(), SCALE_HINTS["mean SD"]),
-    ]
-    otherwise = (
-        "The mean and the SD are one number each, over all pixels of all training films; subtract the one from the "
-        "films, divide by the other."
-    )
-    expect(run(standardise, films, training), (films - mean) / sd, mistakes, otherwise)
-    print("Right: one mean and one SD, from the training films, for every film.")
-
-
-def check_patient_overlap(patient_overlap):
-    """`patient_overlap(films_a, films_b)` -> the PatientIds that stand in both tables, each once."""
-    a = _table([10, 10, 20, 30, 30], index=[0, 1, 2, 3, 4])
-    b = _table([30, 30, 10, 40, 50], index=[20, 0, 1, 2, 3], first=100)
-    answer = run(patient_overlap, a, b)
-    if np.ndim(answer) == 0 and not isinstance(answer, set | frozenset):
-        raise CheckFailed(OVERLAP_HINTS["number"])
-    found = pd.Series(list(answer)).tolist()
-    mistakes = [
-        ([], "nobody"),
-        ([20], "index"),
-        (a["PatientId"].isin(b["PatientId"]).tolist(), "mask"),
-        ([10, 20, 30, 40, 50], "union"),
-        ([20, 40, 50], "difference"),
-        ([20, 40, 50, 10, 30], "union"),
-        (list(a), "rows"),
-        ([30, 30, 10], "repeats"),
-        ([10, 10, 30, 30], "repeats"),
-    ]
-    for wrong, hint in mistakes:
-        if found == wrong:
-            raise CheckFailed(OVERLAP_HINTS[hint])
-    if sorted(found, key=str) != [10, 30]:
-        raise CheckFailed(
-            "For patients 10, 10, 20, 30, 30 on one side and 30, 30, 10, 40, 50 on the other the answer is 10 and 30, "
-            f"not {found}."
+def _tables():
+    made = []
+    for seed, (films, people) in enumerate([(53, 19), (31, 23), (37, 5)]):
+        rng = np.random.default_rng([5, seed])
+        table = pd.DataFrame(
+            {"PatientId": rng.integers(100, 100 + people, films), "FollowUp": rng.integers(0, 9, films)}
         )
-    if len(run(patient_overlap, a, _table([60, 70], index=[10, 20], first=200))):
-        raise CheckFailed("Two tables that share no patient must give an empty answer.")
-    print("Right: the patients of both tables, each once, whatever their films are called.")
+        table["Mass"], table["Edema"] = rng.random(films) < 0.31, rng.random(films) < 0.17
+        table = table.astype(int).sample(frac=1, random_state=seed)
+        made.append((table, ["Mass", "Edema", "Mass"][seed]))
+    made.append((made[0][0].assign(Mass=0), "Mass"))
+    return made
 
 
-def check_learns_from_test(learns_from_test):
-    """`learns_from_test(fit, x, y, training)` -> whether other test films or labels change what `fit` learns."""
-    random = np.random.default_rng(0)
-    training = np.arange(40) % 4 > 0
-    x, y = random.normal(size=(40, 3)), random.integers(0, 2, (40, 2))
-    x[~training], y[~training] = 5 * x[~training] + 3, 1  # so that any way to change them shows
-    steps = {
-        "clean": lambda x, y, training: np.append(x[training].mean(axis=0), y[training].mean(axis=0)),
-        "films": lambda x, y, training: x.mean(axis=0),
-        "labels": lambda x, y, training: y.mean(axis=0),
-        "part": lambda x, y, training: np.array([*x[training].mean(axis=0), x.std()]),
-        "little": lambda x, y, training: x[training].mean(axis=0) + 1e-7 * x[~training].sum(),
-    }
-    found = {}
-    for name, fit in steps.items():
-        given = x.copy(), y.copy(), training.copy()
-        answer = run(learns_from_test, fit, *given)
-        if np.ndim(answer) or not isinstance(answer, bool | np.bool_ | int):
-            raise CheckFailed(LEARNS_HINTS["number"])
-        if not all(np.array_equal(a, b) for a, b in zip(given, (x, y, training), strict=True)):
-            raise CheckFailed(LEARNS_HINTS["in place"])
-        found[name] = bool(answer)
-    for hint, wrong in {
-        "swapped": found["clean"] and not any([found["films"], found["labels"], found["part"]]),
-        "always": found["clean"],
-        "never": not any(found.values()),
-        "labels only": not found["films"],
-        "films only": not found["labels"],
-        "part": not found["part"],
-        "loose": not found["little"],
-    }.items():
-        if wrong:
-            raise CheckFailed(LEARNS_HINTS[hint])
-    print("Right: what is learned from training films cannot depend on which test films there are.")
+def _with(films, finding):
+    return films.loc[films[finding] == 1, "PatientId"]
 
 
-def _table(patients, index, first=0):
-    """Films with different names, numbered from `first`."""
-    images = [f"{first + i:08d}_000.png" for i in range(len(patients))]
-    return pd.DataFrame({"Image": images, "PatientId": patients}, index=index)
+check_patients_with = Check(
+    "patients_with",
+    lambda films, finding: _with(films, finding).nunique(),
+    _tables,
+    returns="one number of patients",
+    mistakes=[
+        (lambda f, k: f[k].sum(), "These are the films with the finding. A patient with three such films is one patient."),
+        (lambda f, k: f["PatientId"].nunique(), "These are all patients of the table; count those with the finding."),
+        (lambda f, k: len(f), "This is the number of rows, and a row is a film."),
+        (lambda f, k: f[k].nunique(), "You count the different values in the finding's column; count patients."),
+        (lambda f, k: _with(f, k).nunique() / f["PatientId"].nunique(), "This is a share of the patients; their number is asked for."),
+        (lambda f, k: f[k].mean(), "This is the share of films, the prevalence; a number of patients is asked for."),
+        (lambda f, k: _with(f, k).max(), "This is a PatientId; count how many different ones there are."),
+        (lambda f, k: (f.groupby("PatientId")[k].min() == 1).sum(), "You count patients with the finding on all of their "
+         "films; one film is enough."),
+        (lambda f, k: f.drop_duplicates("PatientId")[k].sum(), "You look at one film of each patient only. The finding may be "
+         "on a later one."),
+        (lambda f, k: f.drop_duplicates("PatientId", keep="last")[k].sum(), "You look at one film of each patient only, the last "
+         "one of the table."),
+        (lambda f, k: (f.groupby("PatientId")[k].sum() == 1).sum(), "You count patients with exactly one such film; those "
+         "with several have the finding, too."),
+        (lambda f, k: (f.groupby("PatientId")[k].sum() > 1).sum(), "You count patients with several such films; one is enough."),
+        (lambda f, k: f.loc[f[k] == 0, "PatientId"].nunique(), "These are the patients with a film **without** the finding."),
+        (lambda f, k: f["PatientId"].nunique() - _with(f, k).nunique(), "These are the patients who never have the finding."),
+        (lambda f, k: _with(f, "Mass").nunique(), "The answer is the same for each finding: use the argument `finding`."),
+        (lambda f, k: f.groupby("PatientId")[k].mean().sum(), "A patient with the finding on half of the films counts as half. "
+         "Count each patient once, or not at all."),
+        (lambda f, k: f.sort_values("FollowUp").drop_duplicates("PatientId")[k].sum(), "You look at one film of each patient "
+         "only, the earliest."),
+        (lambda f, k: f.loc[f["FollowUp"] == 0, k].sum(), "You count films with FollowUp 0 only; the finding may come later."),
+    ],
+    idea="Keep the rows with the finding. Whose films are they, and how many different people is that?",
+    right="each patient counts once, however many films there are.",
+)  # fmt: skip
+
+# --- view_ratio ---
+
+
+def _views():
+    made = []
+    for seed, (films, ap, pa) in enumerate([(53, 0.61, 0.23), (71, 0.11, 0.57), (37, 0.55, 0.31)]):
+        rng = np.random.default_rng([6, seed])
+        view = rng.choice(["AP", "PA"], films, p=[0.31, 0.69])
+        shares = np.where(view == "AP", ap, pa)
+        table = pd.DataFrame({"View": view, "Edema": rng.random(films) < shares, "Mass": rng.random(films) < shares})
+        made.append(
+            (
+                table.astype({"Edema": int, "Mass": int}).sample(frac=1, random_state=seed),
+                ["Edema", "Mass", "Edema"][seed],
+            )
+        )
+    return made
+
+
+def _share(films, finding, view):
+    return films.loc[films["View"] == view, finding].mean()
+
+
+def _count(films, finding, view):
+    return films.loc[films["View"] == view, finding].sum()
+
+
+def _odds(share):
+    return share / (1 - share)
+
+
+check_view_ratio = Check(
+    "view_ratio",
+    lambda films, k: _share(films, k, "AP") / _share(films, k, "PA"),
+    _views,
+    returns="one number, a ratio",
+    mistakes=[
+        (lambda f, k: _count(f, k, "AP") / _count(f, k, "PA"), "You divide numbers of films. There are fewer AP than PA films, "
+         "so first divide each number by the films of its view."),
+        (lambda f, k: _share(f, k, "PA") / _share(f, k, "AP"), "This is PA over AP, the other way round."),
+        (lambda f, k: (f.loc[f[k] == 1, "View"] == "AP").mean(), "This is the share of AP among films with the finding. Asked "
+         "for are shares of films with the finding within each view."),
+        (lambda f, k: _share(f, k, "AP") - _share(f, k, "PA"), "This is the difference of the two prevalences; their ratio is "
+         "asked for."),
+        (lambda f, k: _share(f, k, "AP") / f[k].mean(), "You compare AP with all films, which include the AP films; compare it "
+         "with PA."),
+        (lambda f, k: _share(f, k, "AP"), "This is the prevalence on AP films; divide it by the one on PA films."),
+        (lambda f, k: _share(f, k, "PA"), "This is the prevalence on PA films only."),
+        (lambda f, k: _odds(_share(f, k, "AP")) / _odds(_share(f, k, "PA")), "This is the ratio of the odds; the ratio of the "
+         "shares is asked for."),
+        (lambda f, k: (f["View"] == "AP").sum() / (f["View"] == "PA").sum(), "This is the ratio of the numbers of AP and PA "
+         "films; the finding plays no part."),
+        (lambda f, k: (_count(f, k, "AP") / len(f)) / _share(f, k, "PA"), "You divide the AP films with the finding by all "
+         "films; divide them by the AP films."),
+        (lambda f, k: _share(f, "Edema", "AP") / _share(f, "Edema", "PA"), "The answer is the same for each finding: use the "
+         "argument `finding`."),
+        (lambda f, k: _share(f, k, "AP") / (_share(f, k, "AP") + _share(f, k, "PA")), "You divide by the sum of both "
+         "prevalences; divide by the one on PA films."),
+        (lambda f, k: (1 - _share(f, k, "AP")) / (1 - _share(f, k, "PA")), "These are the films without the finding."),
+        (lambda f, k: np.log(_share(f, k, "AP") / _share(f, k, "PA")), "This is the logarithm of the ratio."),
+    ],
+    idea="Two numbers first: among the AP films, which share has the finding? And among the PA films? Then divide.",
+    right="the share of AP films with the finding, divided by the share of PA films with it.",
+)  # fmt: skip
+
+# --- standardise ---
+
+
+def _stacks():
+    made = []
+    for seed, (films, training, size) in enumerate([(2, 5, (7, 9)), (3, 11, (5, 6)), (1, 2, (4, 13))]):
+        rng = np.random.default_rng([7, seed])
+        levels = rng.integers(55, 190, (training, 1, 1))
+        stack = (levels + rng.integers(-37, 41, (training, *size))).astype(np.uint8)
+        other = (rng.integers(70, 170, (films, 1, 1)) + rng.integers(-43, 47, (films, *size))).astype(np.uint8)
+        made.append((other, stack))
+    return made
+
+
+EACH = {"axis": (1, 2), "keepdims": True}
+
+check_standardise = Check(
+    "standardise",
+    lambda films, training: (films - training.mean()) / training.std(),
+    _stacks,
+    returns="an array of films like the one that went in",
+    mistakes=[
+        (lambda x, t: (x - x.mean(**EACH)) / x.std(**EACH), "Each film is standardized by itself. Then a dark and a bright "
+         "film look alike; use the mean and SD of the training films for every film."),
+        (lambda x, t: (x - x.mean()) / x.std(), "The mean and SD come from the films that are to be standardized. Then what a "
+         "network reads from a film depends on which films come with it."),
+        (lambda x, t: (x - t.mean(axis=0)) / t.std(axis=0), "There is one mean for each pixel position. A chest may be shifted "
+         "by a centimeter: take one mean over all pixels of all training films."),
+        (lambda x, t: (x - t.mean()) / t.var(), "You divide by the variance; the SD is its square root."),
+        (lambda x, t: x - t.mean(), "The mean is removed; divide by the SD as well."),
+        (lambda x, t: x / t.std(), "You divide by the SD; subtract the mean first."),
+        (lambda x, t: x / 255, "This divides by 255, whatever the training films are like."),
+        (lambda x, t: (x - t.mean()) / t.std(**EACH).mean(), "You average the SDs of single films. That leaves out how much films "
+         "differ from each other: take the SD of all training pixels at once."),
+        (lambda x, t: (x - t.min()) / (float(t.max()) - t.min()), "This maps the darkest pixel to 0 and the brightest to 1; mean "
+         "and SD are asked for."),
+        (lambda x, t: x - t.mean() / t.std(), "Only the mean is divided by the SD: mind the brackets."),
+        (lambda x, t: (x - t.mean()) * t.std(), "You multiply by the SD; divide by it."),
+        (lambda x, t: (x + t.mean()) / t.std(), "The mean is added; subtract it."),
+        (lambda x, t: (t - t.mean()) / t.std(), "These are the training films; return `films` on their scale."),
+        (lambda x, t: (x - x.mean()) / t.std(), "The mean comes from the films that are to be standardized, only the SD from the "
+         "training films."),
+        (lambda x, t: (x - t.mean()) / x.std(), "The SD comes from the films that are to be standardized, only the mean from the "
+         "training films."),
+        (lambda x, t: (x - np.uint8(t.mean())) / t.std(), "The mean is made a uint8, and the difference wraps around: 3 - 5 "
+         "becomes 254. Subtract a float."),
+        (lambda x, t: ((x - t.mean()) / t.std()).astype(int), "The values are cut to whole numbers; keep the decimals."),
+        (lambda x, t: np.abs(x - t.mean()) / t.std(), "The signs are lost: dark pixels should be below 0."),
+        (lambda x, t: (x - t.mean()) / t.std(axis=0), "There is one SD for each pixel position; take one over all pixels."),
+        (lambda x, t: (x - np.median(t)) / t.std(), "You subtract the median; the mean is asked for."),
+        (lambda x, t: (x - t[0].mean()) / t[0].std(), "Mean and SD come from the first training film only."),
+        (lambda x, t: (x - np.concatenate([x, t]).mean()) / np.concatenate([x, t]).std(), "Mean and SD come from all films "
+         "together; the training films alone should give them."),
+    ],
+    idea="Two numbers describe the scale: the mean and the SD of all pixels of all training films. Put every film on it: "
+    "subtract the one, divide by the other.",
+    right="one mean and one SD, from the training films, for every film.",
+)  # fmt: skip

@@ -21,7 +21,7 @@ def hold(exercise, answer, solution, rounds=ROUNDS):
 
     Parameters
     ----------
-    exercise : str, module and name of the check, such as 'loss.class_weights'
+    exercise : str, module and name of the check, such as 'weighted_loss.class_weights'
     answer, solution : callables
     rounds : int, seeded inputs to try
     """
@@ -48,7 +48,7 @@ def hold(exercise, answer, solution, rounds=ROUNDS):
 
 def _numbers(given, expected, _):
     given, expected = np.asarray(given, float), np.asarray(expected, float)
-    return given.shape == expected.shape and np.allclose(given, expected, rtol=TOLERANCE, atol=1e-6)
+    return given.shape == expected.shape and np.allclose(given, expected, rtol=TOLERANCE, atol=1e-6, equal_nan=True)
 
 
 def _pair(given, expected, _):
@@ -69,11 +69,37 @@ def _truth(given, expected, _):
 
 
 def _same_calls(given, expected, arguments):
-    score = arguments[1]
-    return np.array_equal(score >= float(given), score >= float(expected))
+    score, slack = arguments[1], 1e-6 * (1 + abs(float(expected)))  # of single precision
+    return np.array_equal(score >= float(given) - slack, score >= float(expected) - slack)
 
 
 # --- Hidden inputs ---------------------------------------------------------------------------------
+
+
+def _layers(rng):
+    layers = int(rng.integers(1, 9))
+    return rng.uniform(0.01, 0.6, layers), rng.uniform(0.1, 5.0, layers)
+
+
+def _beam(rng):
+    far = float(rng.uniform(90, 200))
+    return float(rng.uniform(1, 40)), far, float(rng.uniform(0, far / 2))
+
+
+def _film_and_kernel(rng):
+    return rng.normal(100, 40, tuple(rng.integers(3, 14, 2))), rng.normal(size=(3, 3))
+
+
+def _one_weight(rng):
+    films = int(rng.integers(1, 30))
+    return float(rng.normal()), rng.normal(0.3, 1.2, films), rng.normal(size=films), float(rng.uniform(0.001, 0.5))
+
+
+def _films_of_patients(rng):
+    count = int(rng.integers(9, 90))
+    films = pd.DataFrame({"PatientId": rng.integers(0, 23, count), "FollowUp": rng.integers(0, 5, count)})
+    films["Mass"], films["Other"] = (rng.random((2, count)) < rng.uniform(0.05, 0.6)).astype(int)
+    return films, "Mass"
 
 
 def _films_by_view(rng):
@@ -139,6 +165,33 @@ def _scored(rng, wanted=False):
     return (y, score, max(share, 0.01)) if wanted else (y, score)
 
 
+def _at_a_score(rng):
+    y, score = _scored(rng)
+    return y, score, float(rng.choice(score))
+
+
+def _rates(rng):
+    return tuple(map(float, rng.uniform(0.05, 0.95, 3)))
+
+
+def _probabilities(rng):
+    y, score = _scored(rng)
+    p = np.round(1 / (1 + np.exp(-score)), 2)
+    return y, p, float(np.clip(rng.choice(p), 0.03, 0.9))
+
+
+def _grouped(rng):
+    y, score = _scored(rng)
+    groups = rng.choice(["PA", "AP", "LL"], len(y))
+    y[-3:], groups[-3:] = 1, ["PA", "LL", "AP"]  # each group has a film that can be missed
+    return y, score, groups, float(rng.choice(score))
+
+
+def _squares(rng):
+    k = int(rng.integers(2, 6))
+    return rng.integers(1, 90, k), rng.integers(1, 900, k), rng.uniform(0.3, 1, (k, k))
+
+
 def _gradients(rng):
     findings = int(rng.integers(3, 7))
     return rng.normal(size=(findings, *rng.integers(2, 6, 3))), int(rng.integers(findings))
@@ -153,9 +206,29 @@ def _map(rng):
     return rng.normal(size=tuple(rng.integers(3, 9, 2))), int(rng.integers(200, 700)), int(rng.integers(200, 700))
 
 
+def _map_and_mask(rng):
+    shape = tuple(rng.integers(23, 61, 2))
+    mask = np.zeros(shape, bool)
+    mask[: int(rng.integers(9, 20)), int(rng.integers(3, 15)) :] = True
+    return rng.normal(0.1, 1.7, shape), mask & (rng.random(shape) < 0.7)
+
+
+def _paired_scores(rng):
+    films = np.append(rng.integers(1, 8, 6), 9)
+    patients = rng.permutation(np.repeat(rng.choice(900, 7, replace=False), films))
+    own, rival = rng.gamma(1.3, 0.3, (2, len(patients)))
+    return own + 0.001 * patients, rival, patients
+
+
+def _two_sets_of_maps(rng):
+    shape = tuple(rng.integers(3, 8, 3))
+    maps = np.exp(rng.normal(size=shape))
+    return maps, rng.choice([-1.0, 1.0], (shape[0], 1, 1)) * maps + 2 * rng.normal(size=shape)
+
+
 def _curve(rng):
     films, auc = np.cumsum(rng.integers(40, 300, 6)).astype(float), 0.5 + np.cumsum(rng.uniform(0.005, 0.05, 6))
-    return films, auc, float(rng.uniform(auc[0], auc[-1] + 0.03))
+    return films, auc, float(rng.uniform(auc[0] - 0.02, auc[-1] + 0.03))
 
 
 def _elsewhere(rng):
@@ -164,24 +237,41 @@ def _elsewhere(rng):
 
 
 INPUTS = {
+    "films_and_networks.transmitted": (_layers, _numbers),
+    "films_and_networks.shadow": (_beam, _numbers),
+    "films_and_networks.convolve": (_film_and_kernel, _numbers),
+    "films_and_networks.gradient_step": (_one_weight, _numbers),
+    "explore.patients_with": (_films_of_patients, _numbers),
     "explore.view_ratio": (_films_by_view, _numbers),
     "explore.standardise": (_two_stacks, _numbers),
-    "explore.patient_overlap": (_two_tables, _members),
-    "explore.learns_from_test": (_step, _truth),
-    "loss.class_weights": (_labels, _pair),
-    "loss.scale": (lambda rng: (rng.uniform(0.001, 0.7, 7),), _numbers),
-    "loss.weighted_cross_entropy": (_batch, _numbers),
-    "loss.slope": (_batch, _numbers),
-    "model.channels_after_block": (lambda rng: tuple(map(int, rng.integers(1, 90, 3))), _numbers),
-    "model.standardise": (_small_film, _film),
-    "model.probability_at": (lambda rng: (float(rng.normal(0, 2)), float(rng.uniform(0.003, 0.9))), _numbers),
-    "evaluation.auc": (_scored, _numbers),
-    "evaluation.threshold": (lambda rng: _scored(rng, wanted=True), _same_calls),
-    "evaluation.ppv": (lambda rng: tuple(map(float, rng.uniform(0.05, 0.95, 3))), _numbers),
+    "leaks.patient_overlap": (_two_tables, _members),
+    "leaks.difference_bits": (lambda rng: (rng.integers(60, 97, rng.integers(4, 12, 2)).astype(np.uint8),), _numbers),
+    "leaks.learns_from_test": (_step, _truth),
+    "weighted_loss.class_weights": (_labels, _pair),
+    "weighted_loss.scale": (lambda rng: (rng.uniform(0.001, 0.7, 7),), _numbers),
+    "weighted_loss.weighted_cross_entropy": (_batch, _numbers),
+    "weighted_loss.slope": (_batch, _numbers),
+    "predict.channels_after_block": (lambda rng: tuple(map(int, rng.integers(1, 90, 3))), _numbers),
+    "predict.standardise": (_small_film, _film),
+    "predict.probability_at": (lambda rng: (float(rng.normal(0, 2)), float(rng.uniform(0.003, 0.9))), _numbers),
+    "roc.roc_point": (_at_a_score, _numbers),
+    "roc.auc_by_pairs": (_scored, _numbers),
+    "roc.effective_patients": (lambda rng: (rng.integers(0, 17, int(rng.integers(5, 60))),), _numbers),
+    "decisions.accuracy_at": (_rates, _numbers),
+    "decisions.threshold_for": (lambda rng: _scored(rng, wanted=True), _same_calls),
+    "decisions.ppv_at": (_rates, _numbers),
+    "decisions.net_benefit_at": (_probabilities, _numbers),
+    "for_whom.missed_by_group": (_grouped, _numbers),
+    "for_whom.pooled_auc": (_squares, _numbers),
+    "for_whom.auc_with_wrong_labels": (_rates, _numbers),
     "gradcam.channel_weights": (_gradients, _numbers),
     "gradcam.finding_map": (_activations, _numbers),
     "gradcam.peak_pixel": (_map, _pair),
-    "price.films_worth": (_curve, _numbers),
-    "price.probability_elsewhere": (_elsewhere, _numbers),
+    "is_the_map_right.energy_share": (_map_and_mask, _numbers),
+    "is_the_map_right.overlap": (_map_and_mask, _numbers),
+    "is_the_map_right.gain": (_paired_scores, _numbers),
+    "is_the_map_right.likeness": (_two_sets_of_maps, _numbers),
+    "price_of_a_real_film.films_worth": (_curve, _numbers),
+    "price_of_a_real_film.probability_elsewhere": (_elsewhere, _numbers),
 }
-AT_RANDOM = ("evaluation.draw", "price.whole_patients")
+AT_RANDOM = ("roc.draw_films", "price_of_a_real_film.whole_patients")

@@ -1,135 +1,372 @@
-"""Checks of notebook 4: AUC by counting pairs, a bootstrap of patients, a threshold, PPV at a prevalence."""
+"""Checks of lesson 6: a point of the ROC curve, the AUC as pairs, patients of equal weight, a bootstrap of patients."""
 
 import numpy as np
 
-from util.checks.answers import CheckFailed, expect, run
+from util.checks.answers import Check, CheckFailed, run
+from util.metrics.proportions import effective_number
 from util.metrics.roc import auc
 
-# Seven films with two ties across the classes; every misconception below gives another number on them.
-LABELS = np.array([0, 1, 0, 1, 1, 0, 0])
-SCORES = np.array([0.1, 0.4, 0.4, 0.8, 0.3, 0.3, 0.2])
 
-AUC_HINTS = {
-    "ties nothing": "Two films with the same score are a coin toss: a tie counts half, here nothing.",
-    "ties one": "Two films with the same score are a coin toss: a tie counts half, here one.",
-    "ties out": "Tied pairs are left out altogether: they stay in the number of pairs, and count half.",
-    "exchanged": "This is the share of pairs in which the NEGATIVE film scores higher: exchange the two.",
-    "count": "This is a number of pairs: divide by how many pairs of a positive and a negative there are.",
-    "strict count": "This is a number of pairs: divide by how many there are; and a tie counts half.",
-    "all pairs": "You divide by all pairs of films: only a positive beside a negative is a pair.",
-    "films": "You divide by the number of films: divide by the number of pairs.",
-    "accuracy": "This is the accuracy at the threshold 0.5: the AUC has no threshold.",
-    "placements": "There is one share for each positive film, its placement: take the mean over them.",
-    "means": "This is the difference of the mean scores: the AUC asks only which of two films scores higher.",
-    "stretched": "Right for scores between 0 and 1, wrong when they are stretched: scores may be logits, any "
-    "numbers; only their order counts.",
-    "otherwise": "Take each positive film with each negative one: 1 where the positive scores higher, 0.5 "
-    "where both score the same, 0 where it scores lower; then the mean.",
-}
-THRESHOLD_HINTS = {
-    "not one": "One threshold is asked for, a number on the scale of the scores.",
-    "wrong end": "the wanted share of positives lies BELOW it; the quantile is taken from the wrong end",
-    "negatives": "it is chosen on the negative films, which gives a specificity; sensitivity is about the positives",
-    "all films": "it is a quantile of all films; sensitivity is a share of the positive ones",
-    "share": "it is the wanted share itself; a threshold is a score, found among the scores",
-    "too high": "it finds {found:.2f} of the positives; a film on the threshold is positive, so stop ON the "
-    "last one needed",
-    "everything": "every film is called positive, which always finds enough; take the HIGHEST threshold that does",
-    "too low": "it finds {found:.2f} of the positives, more than needed; a higher one has fewer false alarms",
-}
+def _scored(seed, films, positives, scale=1.0, digits=1):
+    """Labels and scores with ties, in no order: (films,) each."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat([1, 0], [positives, films - positives]))
+    return y, np.round(rng.normal(0.9 * y, 1.2) * scale, digits)
+
+
+# --- A point of the curve --------------------------------------------------------------------------
+
+
+def _point(y, score, threshold):
+    called = score >= threshold
+    return float(np.mean(called[y == 0])), float(np.mean(called[y == 1]))
+
+
+def _counts(y, score, threshold):
+    called = score >= threshold
+    return [float(np.sum((called == c) & (y == label))) for c in (1, 0) for label in (1, 0)]  # tp, fp, fn, tn
+
+
+def _from_counts(formula):
+    return lambda y, score, threshold: formula(*_counts(y, score, threshold))
+
+
+def _roc_point_probes():
+    tables = [_scored(41, 37, 11), _scored(42, 53, 32, scale=7.0), _scored(43, 29, 17, scale=0.1, digits=2)]
+    at_a_positive = [
+        (y, score, float(np.sort(score[y == 1])[rank])) for (y, score), rank in zip(tables, (5, 13, 8), strict=True)
+    ]
+    at_a_negative = [(y, score, float(np.sort(score[y == 0])[-4])) for y, score in tables[:2]]
+    y, score = tables[1]
+    levels = np.unique(score)
+    between = float(0.9 * levels[20] + 0.1 * levels[21])  # nearer to the score that does not reach it
+    return [*at_a_positive, *at_a_negative, (y, score, between)]
+
+
+check_roc_point = Check(
+    "roc_point",
+    _point,
+    _roc_point_probes,
+    returns="two shares, `return fpr, tpr`",
+    mistakes=[
+        (lambda *a: _point(*a)[::-1], "The two are exchanged: return the FPR first, then the TPR."),
+        (
+            lambda y, s, t: (np.mean(s[y == 0] > t), np.mean(s[y == 1] > t)),
+            "A film whose score equals the threshold counts as positive, too: 'reaches' includes equality.",
+        ),
+        (_from_counts(lambda tp, fp, fn, tn: (fp, tp)), "These are numbers of films; shares are asked for."),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (tn / (fp + tn), tp / (tp + fn))),
+            "The first number is the specificity. The FPR is the share of the negative films that DO raise an alarm.",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (fp / (tp + fp + fn + tn), tp / (tp + fp + fn + tn))),
+            "You divide by all films. Each rate is a share of one class only: which films could raise a false alarm?",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (fp / (tp + fp), tp / (tp + fp))),
+            "You divide by the films called positive. The two rates are shares of the negative and of the positive films.",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (fp / (fp + tn), fn / (tp + fn))),
+            "The second number is the share of positive films that are missed; the TPR is the share that is found.",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (tn / (fp + tn), fn / (tp + fn))),
+            "These are the films below the threshold. Which films are called positive?",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (tp / (tp + fn), tp / (tp + fp))),
+            "This is a point of the precision-recall curve. The ROC curve compares false alarms with hits.",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (fp / (tp + fn), tp / (fp + tn))),
+            "The two denominators are exchanged: false alarms come from the negative films, hits from the positive ones.",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (fp / (tp + fn), tp / (tp + fn))),
+            "Both are divided by the number of positive films. False alarms are a share of the negative films.",
+        ),
+        (
+            _from_counts(lambda tp, fp, fn, tn: (fp / tn, tp / fn)),
+            "You divide called films by the films of the same class that are NOT called. Divide by the whole class.",
+        ),
+        (lambda y, s, t: _point(y, s, 0.5), "The threshold that is given is not used; this is the point at 0.5."),
+        (lambda y, s, t: _point(y, s, 0.0), "The threshold that is given is not used; this is the point at 0."),
+        (
+            lambda y, s, t: (np.mean(s <= t), np.mean(s >= t)),
+            "The labels are not used. Count among the films without and with the finding separately.",
+        ),
+        (lambda y, s, t: _point(y, s, t)[1], "This is the TPR alone; return two numbers, the FPR first."),
+        (lambda y, s, t: _point(y, s, t)[0], "This is the FPR alone; return two numbers, the FPR and the TPR."),
+    ],
+    idea="First decide for each film whether it is called positive. Then look at the negative films alone: which share "
+    "of them is called? That is one number. Do the same with the positive films alone.",
+    right="one threshold is one point: false alarms across, hits upwards.",
+)
+
+
+# --- The AUC as pairs ------------------------------------------------------------------------------
+
+
+def _pairs(y, score):
+    difference = score[y == 1][:, None] - score[y == 0][None, :]
+    return (difference > 0).astype(float), (difference == 0).astype(float)
+
+
+def _half(y, score):
+    won, tied = _pairs(y, score)
+    return won + tied / 2
+
+
+def _in_step(y, score):
+    """Pairs the first positive with the first negative, the second with the second."""
+    positive, negative = score[y == 1], score[y == 0]
+    both = min(len(positive), len(negative))
+    return np.mean((positive[:both] > negative[:both]) + 0.5 * (positive[:both] == negative[:both]))
+
+
+def _auc_probes():
+    perfect = np.array([1, 0, 0, 1, 0]), np.array([3.2, -1.0, 0.4, 1.7, -2.6])
+    probabilities = _scored(46, 23, 8)
+    tied_at_the_top = np.array([0, 1, 0, 1, 0, 1, 0]), np.array([7, 7, 3, 4, 7, 1, 2])
+    return [
+        (probabilities[0], np.clip(np.round(0.5 + probabilities[1] / 8, 2), 0, 1)),
+        _scored(44, 37, 11, scale=4.0, digits=0),
+        _scored(45, 53, 32),
+        (1 - probabilities[0], probabilities[1]),
+        tied_at_the_top,
+        perfect,
+    ]
+
+
+check_auc_by_pairs = Check(
+    "auc_by_pairs",
+    auc,
+    _auc_probes,
+    returns="one number, the mean over all pairs",
+    mistakes=[
+        (
+            lambda y, s: _pairs(y, s)[0].mean(),
+            "Two films with the same score are like a coin toss: a tie counts half, here it counts nothing.",
+        ),
+        (
+            lambda y, s: sum(_pairs(y, s)).mean(),
+            "Two films with the same score are like a coin toss: a tie counts half, here it counts one.",
+        ),
+        (
+            lambda y, s: _pairs(y, s)[0].sum() / (1 - _pairs(y, s)[1]).sum(),
+            "Tied pairs are left out altogether: they remain pairs, and each counts half.",
+        ),
+        (
+            lambda y, s: 1 - _half(y, s).mean(),
+            "This is the share of pairs in which the NEGATIVE film scores higher: exchange the two.",
+        ),
+        (lambda y, s: _half(y, s).sum(), "This is a number of pairs: divide by how many pairs there are."),
+        (
+            lambda y, s: _pairs(y, s)[0].sum(),
+            "This is a number of pairs: divide by how many pairs there are; and a tie counts half.",
+        ),
+        (
+            lambda y, s: _half(y, s).sum() / len(y) ** 2,
+            "You divide by all pairs of films: only a positive film beside a negative one is a pair.",
+        ),
+        (
+            lambda y, s: _half(y, s).sum() / (len(y) * (len(y) - 1) / 2),
+            "You divide by all pairs of films: only a positive film beside a negative one is a pair.",
+        ),
+        (lambda y, s: _half(y, s).sum() / len(y), "You divide by the number of films: divide by the number of pairs."),
+        (
+            lambda y, s: np.mean([np.mean((p > s) + 0.5 * (p == s)) for p in s[y == 1]]),
+            "Each positive film is compared with ALL films, itself and the other positives included: only negatives count.",
+        ),
+        (lambda y, s: _half(y, s), "There is one number for each pair: take the mean over all of them."),
+        (
+            lambda y, s: _half(y, s).mean(axis=1),
+            "There is one number for each positive film: take the mean over these, too.",
+        ),
+        (
+            lambda y, s: _half(y, s).mean(axis=0),
+            "There is one number for each negative film: take the mean over these, too.",
+        ),
+        (
+            lambda y, s: s[y == 1].mean() - s[y == 0].mean(),
+            "This is the difference of the mean scores. Only which of two films scores higher matters, not by how much.",
+        ),
+        (lambda y, s: float(s[y == 1].mean() > s[y == 0].mean()), "Compare every pair of films, not the mean scores."),
+        (
+            lambda y, s: 2 * _half(y, s).mean() - 1,
+            "A pair that is ordered wrongly counts -1 and a tie 0 in your answer; they should count 0 and 1/2.",
+        ),
+        (
+            lambda y, s: np.mean(np.subtract.outer(s[y == 1], s[y == 0])),
+            "This is the mean difference of the scores. Only which of two films scores higher matters, not by how much.",
+        ),
+        (lambda y, s: np.mean((s >= 0.5) == y), "This is the accuracy at the threshold 0.5; an AUC has no threshold."),
+        (lambda y, s: np.mean((s >= 0) == y), "This is the accuracy at the threshold 0; an AUC has no threshold."),
+        (
+            _in_step,
+            "You pair the first positive film with the first negative one, and so on. Every combination is a pair.",
+        ),
+    ],
+    idea="Think of a table with one row for each positive film and one column for each negative film. Fill each cell with "
+    "1, 1/2 or 0 by comparing two scores, and take the mean of the whole table. `a[:, None]` and `b[None, :]` make such tables.",
+    right="the AUC is the probability that a positive film outranks a negative one.",
+)
+
+
+# --- Patients of equal weight ----------------------------------------------------------------------
+
+
+def _films_of(patients):
+    return np.unique(patients, return_counts=True)[1].astype(float)
+
+
+def _kish(patients):
+    return effective_number(_films_of(patients))
+
+
+def _effective_probes():
+    rng = np.random.default_rng(47)
+    uneven = rng.permutation(np.repeat([107, 3, 59, 612, 88], [11, 1, 2, 1, 4]))
+    names = rng.permutation(np.repeat(["p7", "p12", "p3", "p40"], [5, 2, 2, 8]))
+    return [(uneven,), (names,), (np.full(13, 21),), (np.array([31, 7, 2, 90, 14, 55, 3]),)]
+
+
+def _numbers_as_films(patients):
+    numbers = np.asarray(patients, float)
+    return numbers.sum() ** 2 / np.sum(numbers**2)
+
+
+check_effective_patients = Check(
+    "effective_patients",
+    _kish,
+    _effective_probes,
+    returns="one number",
+    mistakes=[
+        (lambda p: len(p), "This is the number of films; films of one patient are not independent."),
+        (
+            lambda p: len(_films_of(p)),
+            "This is the number of different patients. One who brings half of the films should not count like the others.",
+        ),
+        (lambda p: 1 / _kish(p), "The fraction is upside down: the square of the sum belongs on top."),
+        (
+            lambda p: np.sum(_films_of(p) ** 2) / len(p),
+            "This is the sum of squares over the sum. The formula has the SQUARE of the sum on top, the sum of squares below.",
+        ),
+        (lambda p: len(p) ** 2, "This is the square of the sum alone: divide it by the sum of squares."),
+        (lambda p: np.sum(_films_of(p) ** 2), "This is the sum of squares alone; it belongs below the line."),
+        (
+            lambda p: np.sum(_films_of(p) ** 2) / np.sum(_films_of(p) ** 2),
+            "This is 1 whatever the films are: is the top the sum of squares in place of the square of the sum?",
+        ),
+        (lambda p: np.mean(_films_of(p)), "This is the mean number of films of a patient."),
+        (lambda p: np.max(_films_of(p)), "This is the largest number of films of one patient."),
+        (lambda p: len(p) / np.max(_films_of(p)), "You look at the patient with most films only; all patients count."),
+        (
+            lambda p: len(p) / np.sum(_films_of(p) ** 2),
+            "The top is the sum; the formula has the square of the sum there.",
+        ),
+        (
+            lambda p: np.sqrt(_kish(p)),
+            "This is the square root of the right value: is the sum on top squared, and no root taken below?",
+        ),
+        (
+            lambda p: np.exp(-np.sum(_films_of(p) / len(p) * np.log(_films_of(p) / len(p)))),
+            "This is the exponential of the entropy, another effective number; the formula of the task has squares.",
+        ),
+        (
+            _numbers_as_films,
+            "You use the patients' numbers, which are names, as if they counted films: count films first.",
+        ),
+        (lambda p: np.sum(_films_of(p) == 1), "This is how many patients have a single film."),
+        (lambda p: np.floor(_kish(p)), "The value is rounded down; return it as it is."),
+        (lambda p: _kish(p) / len(_films_of(p)), "This is a share of the patients; the number itself is asked for."),
+        (lambda p: _kish(p) / len(p), "This is a share of the films; the number itself is asked for."),
+    ],
+    idea="First count the films of each patient: a short array of numbers m. Then the formula needs only m.sum() and "
+    "(m ** 2).sum(). Try it by hand on two patients with 9 films and 1 film: it should be nearer to one than to two.",
+    right="it is the number of patients when all have equally many films, and less otherwise.",
+)
+
+
+# --- A bootstrap of patients -----------------------------------------------------------------------
+
 DRAW_HINTS = {
     "mask": "This is a mask of rows, and a mask cannot hold a film twice: return row numbers.",
     "names": "These are patients, not rows: return the row numbers of all films of the drawn patients.",
     "list": "Row numbers are asked for, all in one flat array: put the patients' rows together, as with np.concatenate.",
+    "float": "Row numbers are whole numbers, as an index needs them; these have decimals.",
     "one film": "Each drawn patient brings one film only: take ALL films of the patient.",
-    "films": "You draw films. The films of a patient hang together, so patients come whole or not at all: draw patients.",
+    "films": "You draw films. A patient's films belong together, so a patient comes whole or not at all: draw patients.",
     "once": "A patient who is drawn twice comes once: np.isin and sets forget repeats. Take the films once for each draw.",
     "without": "Every sample has every patient exactly once: draw WITH replacement, or nothing ever changes.",
-    "too many": "You draw {drawn} patients where there are {there} different ones: one draw for each patient, not for each film.",
+    "alone": "Every sample is a single patient, repeated: make a new draw for each place in the sample.",
+    "too many": "You draw {drawn} patients where there are {there} different ones: make as many draws as there are patients.",
     "weighted": "Patients with many films are drawn more often: draw from the DIFFERENT patients, each as likely as any other.",
+    "unequal": "Some patients are drawn more often than others: each must be as likely as any other.",
     "same": "Every call gives the same sample: draw with the `rng` that is given, and make no new one inside.",
+    "other": "With the same `rng` in the same state the sample should be the same, and it is not: use `rng` for every draw.",
     "leaves out": "Some patients are never drawn: each must be as likely as any other.",
+    "empty": "The sample is empty: every drawn patient has films.",
 }
-PPV_HINTS = {
-    "sensitivity": "This is the sensitivity, the share of positives among the ILL. The PPV is the share of "
-    "ill among the positives: the prevalence comes in.",
-    "specificity": "This is the specificity; the PPV is the share of ill films among those called positive.",
-    "one half": "This is right at a prevalence of one half only: weigh the ill with the prevalence, the "
-    "healthy with 1 - prevalence.",
-    "joint": "This is the share of ALL films that are ill and called positive: divide by all called positive.",
-    "healthy": "False alarms come from the healthy only: multiply 1 - specificity by 1 - prevalence.",
-    "alarms": "The specificity is the share of the healthy called NEGATIVE: false alarms are 1 - specificity.",
-    "npv": "This is the NPV, the share of healthy films among those called negative.",
-    "accuracy": "This is the accuracy, the share of films called rightly, positive and negative alike.",
-    "false": "This is the share of FALSE alarms among the positives, 1 - PPV.",
-    "called": "This is the share of films called positive: which part of it is ill?",
-    "odds": "These are the odds: odds / (1 + odds) is the PPV.",
-    "otherwise": "Of all films, sensitivity * prevalence are true alarms and (1 - specificity) * (1 - "
-    "prevalence) false ones. Which share of the alarms is true?",
-}
+DRAWS = 400
 
 
-def check_auc(function):
-    """`function(y, score)` -> share of pairs in which the positive film outranks the negative, ties 1/2."""
-    right = auc(LABELS, SCORES)
-    mistakes = [(value, AUC_HINTS[name]) for name, value in _auc_mistakes(LABELS, SCORES)]
-    expect(run(function, LABELS.copy(), SCORES.copy()), right, mistakes, AUC_HINTS["otherwise"])
-    expect(run(function, LABELS.copy(), 40 * SCORES - 30), right, [], AUC_HINTS["stretched"])
-    print("Right: the AUC is the probability that a positive film outranks a negative one.")
+def check_draw_films(function):
+    """`draw_films(patients, rng)` returns the row numbers of one bootstrap sample of whole patients."""
+    shuffled = [3, 0, 7, 5, 1, 11, 8, 2, 4, 9, 6, 10]
+    names = np.array(["b", "d", "a", "b", "c", "d", "d", "e", "a", "d", "d"])
+    for patients in (np.repeat([107, 103, 109, 105], [6, 2, 1, 3])[shuffled], names):
+        _try_draws(function, patients)
+    print("Right: whole patients, with replacement, so that the sample keeps each patient's films together.")
 
 
-def _auc_mistakes(y, score):
-    """Names of misconceptions, and what each answers."""
-    difference = score[y == 1][:, None] - score[y == 0][None, :]
-    value = (difference > 0) + 0.5 * (difference == 0)
-    won, tied, pairs, films = np.sum(difference > 0), np.sum(difference == 0), difference.size, len(y)
-    return [
-        ("ties nothing", won / pairs),
-        ("ties one", (won + tied) / pairs),
-        ("ties out", won / (pairs - tied)),
-        ("exchanged", 1 - value.mean()),
-        ("count", value.sum()),
-        ("strict count", won),
-        ("all pairs", value.sum() / films**2),
-        ("all pairs", value.sum() / (films * (films - 1) / 2)),
-        ("films", value.sum() / films),
-        ("accuracy", np.mean((score >= 0.5) == y)),
-        ("placements", value.mean(axis=1)),
-        ("means", score[y == 1].mean() - score[y == 0].mean()),
-    ]
+check_draw_films.idea = (
+    "Make the list of DIFFERENT patients first, and draw from that list, with replacement, as many names as it has. Then go "
+    "through the drawn names one by one, and collect the rows of each: a name drawn twice brings its rows twice."
+)
 
 
-def check_draw(function):
-    """`function(patients, rng)` -> row numbers of one bootstrap sample of whole patients."""
-    patients = np.repeat([107, 103, 109, 105], [6, 2, 1, 3])[[3, 0, 7, 5, 1, 11, 8, 2, 4, 9, 6, 10]]
+def _try_draws(function, patients):
     there, who = np.unique(patients, return_inverse=True)
     rng, counts = np.random.default_rng(4), []
-    for _ in range(400):
-        rows = _rows(run(function, patients.copy(), rng), len(patients))
+    for _ in range(DRAWS):
+        rows = _rows(run(function, patients.copy(), rng), patients)
         films = np.bincount(rows, minlength=len(patients))
         if any(len(set(films[who == patient])) > 1 for patient in range(len(there))):
-            _fail("one film" if len(rows) == len(there) else "films")
+            _fail("one film" if len(rows) == len(there) and len(set(who[rows])) < len(rows) else "films")
         counts.append([films[who == patient][0] for patient in range(len(there))])
-    counts = np.array(counts)
+    _judge_counts(np.array(counts), len(there), np.bincount(who))
+    twice = [_rows(run(function, patients.copy(), np.random.default_rng(9)), patients) for _ in range(2)]
+    if not np.array_equal(*twice):
+        _fail("other")
+
+
+def _judge_counts(counts, there, films):
+    """Raise with the hint of what is wrong with how often each patient was drawn, (draws, patients)."""
+    drawn = counts.sum(axis=1)
     if (counts == counts[0]).all():
         _fail("without" if (counts == 1).all() else "same")
-    drawn = counts.sum(axis=1)
     if (counts <= 1).all():
         _fail("once")
-    if (drawn != len(there)).any():
-        _fail("too many", drawn=drawn[drawn != len(there)][0], there=len(there))
-    if (counts.sum(axis=0) == 0).any():
+    if (drawn != there).any():
+        wrong = drawn[drawn != there][0]
+        _fail("empty" if wrong == 0 else "too many", drawn=wrong, there=there)
+    if (counts.max(axis=1) == there).all():
+        _fail("alone")
+    mean = counts.mean(axis=0)
+    if (mean == 0).any():
         _fail("leaves out")
-    if np.abs(counts.mean(axis=0) - 1).max() > 0.25:  # six standard errors
-        _fail("weighted")
-    print("Right: whole patients, with replacement, so that the sample hangs together as the films do.")
+    if np.abs(mean - 1).max() > 6 * np.sqrt((1 - 1 / there) / DRAWS):
+        _fail("weighted" if np.corrcoef(mean, films)[0, 1] > 0.9 else "unequal")
 
 
 def _fail(name, **numbers):
     raise CheckFailed(DRAW_HINTS[name].format(**numbers))
 
 
-def _rows(answer, films):
+def _rows(answer, patients):
     """Row numbers of an answer, or the hint on what it is instead."""
     try:
         rows = np.asarray(answer)
@@ -137,70 +374,14 @@ def _rows(answer, films):
         _fail("list")
     if rows.dtype == bool:
         _fail("mask")
+    if rows.ndim == 1 and len(rows) and np.isin(rows, patients).all() and not np.isin(rows, range(len(patients))).all():
+        _fail("names")
+    if rows.ndim == 1 and not len(rows):
+        _fail("empty")
+    if rows.ndim == 1 and rows.dtype.kind == "f":
+        _fail("float")
     if rows.ndim != 1 or rows.dtype.kind not in "iu":
         _fail("list")
-    if len(rows) and not (rows.min() >= 0 and rows.max() < films):
-        _fail("names")
+    if not (rows.min() >= 0 and rows.max() < len(patients)):
+        raise CheckFailed(f"A row number lies outside of the table: rows go from 0 to {len(patients) - 1}.")
     return rows
-
-
-def check_threshold(function):
-    """`function(y, score, wanted)` -> highest threshold that finds the share `wanted` of the positives.
-
-    Any number that calls the same films positive passes.
-    """
-    y = np.repeat([1, 0], [20, 40])
-    score = np.round(np.random.default_rng(4).normal(np.where(y, 1.0, 0.0), 1.2), 2)
-    for wanted in (0.8, 0.55, 1.0):
-        answer = run(function, y.copy(), score.copy(), wanted)
-        try:
-            threshold = float(answer)
-        except (TypeError, ValueError):
-            raise CheckFailed(THRESHOLD_HINTS["not one"]) from None
-        missed = round((1 - wanted) * 20)  # how many positives may be missed: a whole number for these shares
-        best = np.sort(score[y == 1])[missed]
-        if not np.array_equal(score >= threshold, score >= best):
-            hint = THRESHOLD_HINTS[_threshold_mistake(y, score, wanted, threshold)]
-            hint = hint.format(found=np.mean(score[y == 1] >= threshold))
-            raise CheckFailed(f"At {threshold:.2f}, for a wanted sensitivity of {wanted:.2f}: {hint}.")
-    print("Right: the highest threshold that still finds enough has the best specificity.")
-
-
-def _threshold_mistake(y, score, wanted, threshold):
-    """Name of the misconception behind a wrong threshold."""
-    known = {
-        "wrong end": [np.quantile(score[y == 1], wanted)],
-        "negatives": [np.quantile(score[y == 0], wanted), np.quantile(score[y == 0], 1 - wanted)],
-        "all films": [np.quantile(score, 1 - wanted), np.quantile(score, wanted)],
-        "share": [wanted, 1 - wanted],
-    }
-    for name, values in known.items():
-        if np.isclose(threshold, values, rtol=0, atol=1e-9).any():
-            return name
-    if not np.mean(score[y == 1] >= threshold) >= wanted:
-        return "too high"
-    return "everything" if (score >= threshold).all() else "too low"
-
-
-def check_ppv(function):
-    """`function(sensitivity, specificity, prevalence)` -> positive predictive value by Bayes' theorem."""
-    for sensitivity, specificity, prevalence in ((0.8, 0.9, 0.15), (0.85, 0.7, 0.02), (0.6, 0.95, 0.4)):
-        true, false = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
-        spared, missed = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
-        mistakes = [
-            ("sensitivity", sensitivity),
-            ("specificity", specificity),
-            ("one half", sensitivity / (sensitivity + 1 - specificity)),
-            ("joint", true),
-            ("healthy", true / (true + 1 - specificity)),
-            ("alarms", true / (true + spared)),
-            ("npv", spared / (spared + missed)),
-            ("accuracy", true + spared),
-            ("false", false / (true + false)),
-            ("called", true + false),
-            ("odds", true / false),
-        ]
-        hints = [(value, PPV_HINTS[name]) for name, value in mistakes]
-        answer = run(function, sensitivity, specificity, prevalence)
-        expect(answer, true / (true + false), hints, PPV_HINTS["otherwise"])
-    print("Right: the rarer the finding, the more of the alarms are false.")

@@ -1,5 +1,6 @@
 """Run on Google Colab with what is there, adding only what is missing."""
 
+import importlib.metadata
 import importlib.util
 import subprocess
 import sys
@@ -14,11 +15,12 @@ IMPORT_NAMES = {
     "scikit-learn": "sklearn",
     "tensorflow-cpu": "tensorflow",
 }
+KEPT = {"tensorflow", "keras", "numpy", "ipython", "ipywidgets"}  # Colab's own, which its pages and its GPU build on
 NOT_IN_NOTEBOOKS = {"jupyterlab", "nbclient", "nbconvert", "nbformat", "tensorflow-cpu"}
 
 
 def missing_packages(dependencies):
-    """The requirements, of a list of requirement strings, whose module is not installed here."""
+    """The requirements, of a list of requirement strings, that are not installed here, or too old and not in use yet."""
     from packaging.requirements import Requirement
 
     wanted = [Requirement(line) for line in dependencies]
@@ -27,8 +29,21 @@ def missing_packages(dependencies):
         for item in wanted
         if item.name not in NOT_IN_NOTEBOOKS
         and (item.marker is None or item.marker.evaluate() or item.name == "tensorflow")
-        and importlib.util.find_spec(IMPORT_NAMES.get(item.name, item.name)) is None
+        and _lacks(item)
     ]
+
+
+def _lacks(item):
+    """Whether a requirement is to be installed. What the kernel has loaded stays: another version would need a restart."""
+    module = IMPORT_NAMES.get(item.name, item.name)
+    if importlib.util.find_spec(module) is None:
+        return True
+    if item.name in KEPT or module in sys.modules:
+        return False
+    try:
+        return not item.specifier.contains(importlib.metadata.version(item.name), prereleases=True)
+    except importlib.metadata.PackageNotFoundError:  # tensorflow, as tensorflow-cpu say
+        return False
 
 
 def install_missing():

@@ -1,19 +1,17 @@
 """Do 95 % intervals hold the truth? Simulated clinics with few patients, uneven patients, and those of the phantom films.
 
-python -m util.course.coverage                        prints the table; a few minutes, most of them for the bootstrap
-python -m util.course.coverage --out coverage.csv     writes it; data/coverage.csv is --rounds 2000
+python -m util coverage                        prints the table; a few minutes, most of them for the bootstrap
+python -m util coverage --out coverage.csv     writes it; data/coverage.csv is --rounds 2000
 
 A patient's films share a part of their scores' scatter, and the true AUC is known. Of each clinic's scores every kind of
 interval is made as the course makes it (`util.metrics.roc`), and it is counted how often the truth lies within.
 """
 
-import argparse
-import sys
-
 import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from util.command import argument_parser, command
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.metrics.auc_intervals import influence, interval_around
@@ -148,25 +146,17 @@ def study(rounds, resampled=RESAMPLED, clinics=None):
     return pd.DataFrame(rows)
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m util.course.coverage", description=__doc__.split("\n")[0])
+    parser = argument_parser("coverage", __doc__)
     parser.add_argument("--rounds", type=int, default=1000, help="clinics of each design (default 1000)")
     parser.add_argument("--out", metavar="FILE", help="write the table as CSV instead of printing it")
     options = parser.parse_args(arguments)
-    try:
-        if options.rounds < 1:
-            raise CourseError(f"{options.rounds} rounds are no study: ask for 1000.")
-        table = study(options.rounds)
-        if options.out:
-            table.to_csv(options.out, index=False)
-        else:
-            print(table.to_string(index=False))
-    except (CourseError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    if options.rounds < 1:
+        raise CourseError(f"{options.rounds} rounds are no study: ask for 1000.")
+    table = study(options.rounds)
+    if options.out:
+        table.to_csv(options.out, index=False)
+    else:
+        print(table.to_string(index=False))

@@ -1,25 +1,24 @@
 """Editions of the notebooks, all made from the one source in notebooks/.
 
-    python -m util.course.editions                 the learner's copy, into build/learn
+    python -m util learn                 the learner's copy, into build/learn
 
 In a learner's copy the exercises are open, each solution lies in a folded cell, and 'Run All' reaches the end whether or
 not they are solved. What a cell shows when all goes well stays under it until it is run. Making the copy again after an
 update of the course keeps the learner's answers.
 """
 
-import argparse
 import ast
 import copy
 import hashlib
 import itertools
 import os
 import re
-import sys
 from pathlib import Path
 
+from util.command import argument_parser, command
 from util.data.cohort import HOME
 from util.errors import CourseError
-from util.files import whole
+from util.files import write_text
 from util.markup import with_alt
 
 NOTEBOOKS = HOME / "notebooks"
@@ -198,8 +197,7 @@ def _renew(place, made):
                 aside = _free_name(place)
                 place.replace(aside)
                 done += f"; you had changed more, which lies in {aside.name}"
-        with whole(place) as part:
-            part.write_text(nbformat.writes(made) + "\n", encoding="utf-8")
+        write_text(place, nbformat.writes(made) + "\n")
     except OSError as error:
         raise CourseError(f"{place} cannot be written ({error.strerror}): name another folder with --out.") from None
     return done
@@ -233,19 +231,11 @@ def carry_answers(old, made):
     return len(answers)
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m util.course.editions", description=__doc__.split("\n")[0])
+    parser = argument_parser("learn", __doc__)
     parser.add_argument("--out", type=Path, default=LEARN, help="folder for the learner's copies (build/learn)")
     options = parser.parse_args(arguments)
-    try:
-        for name, done in write_learners_copies(options.out.expanduser()).items():
-            print(f"{name:32} {done}")
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    for name, done in write_learners_copies(options.out.expanduser()).items():
+        print(f"{name:32} {done}")

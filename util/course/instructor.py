@@ -1,26 +1,25 @@
 """What an instructor needs, made from the one source in notebooks/.
 
-    python -m util.course.instructor                     into build/instructor
+    python -m util instructor                     into build/instructor
 
 - source/NAME/NAME.ipynb: nbgrader's source tree, one assignment a lesson, in a slim form: set-up, tasks, exercises, checks and
   hidden tests. Grading it takes seconds, not the minutes that a whole lesson takes.
 - nbgrader_config.py: run nbgrader in this folder (pip install nbgrader), for example
-  `nbgrader generate_assignment 02_weighted_loss`.
+  `nbgrader generate_assignment 04_weighted_loss`.
 - slides/NAME.html: the figures of each lesson, one a slide, with the question that each answers.
 """
 
-import argparse
 import ast
 import copy
 import html
 import re
-import sys
 from pathlib import Path
 
+from util.command import argument_parser, command
 from util.course.editions import BEGIN, END, NOTEBOOKS, exercise_name
 from util.data.cohort import HOME
 from util.errors import CourseError
-from util.files import whole
+from util.files import write_text
 from util.markup import picture_html
 
 INSTRUCTOR = HOME / "build" / "instructor"
@@ -194,25 +193,16 @@ def write_instructor(out=INSTRUCTOR, folder=NOTEBOOKS):
 def _write(path, text):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as part:
-            part.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
         raise CourseError(f"{path} cannot be written ({error.strerror}): name another folder with --out.") from None
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m util.course.instructor", description=__doc__.split("\n")[0])
+    parser = argument_parser("instructor", __doc__)
     parser.add_argument("--out", type=Path, default=INSTRUCTOR, help="folder to write (build/instructor)")
     options = parser.parse_args(arguments)
-    try:
-        names = write_instructor(options.out.expanduser())
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
+    names = write_instructor(options.out.expanduser())
     print(f"{len(names)} lessons: nbgrader's source tree, settings and slides in {options.out}.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

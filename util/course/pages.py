@@ -1,12 +1,17 @@
 """Executed notebooks as pages that can be read without Jupyter and without a network."""
 
-import contextlib
+import base64
+import math
 import re
-from pathlib import Path
 
-from util.errors import CourseError
-from util.markup import as_html
+from util.data.cohort import HOME
+from util.files import write_text
+from util.markup import as_html, picture_html
 
+PATH_ALT = (
+    "The path through the lessons: the core lessons in a row, those that go further below them, with minutes and with "
+    "arrows from each lesson to those that need it."
+)
 MATH = re.compile(r"\$\$(?P<display>.+?)\$\$|(?<![\\$])\$(?P<inline>[^$\n]+?)\$(?!\d)", re.DOTALL)
 CODE = re.compile(r"(```.*?```|`[^`\n]*`)", re.DOTALL)
 
@@ -19,6 +24,7 @@ TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 {{ super() }}
 <style>.jp-InputArea-editor pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .jp-OutputArea-output pre { white-space: pre; overflow-x: auto; overflow-wrap: normal; word-break: normal; }
+.jp-RenderedImage img, .jp-RenderedHTMLCommon img { max-width: 100%; height: auto; }
 summary { color: #555; cursor: pointer; padding-left: .5rem; }</style>
 {%- endblock -%}
 {%- block input_group -%}
@@ -73,8 +79,8 @@ def write_page(notebook, path):
             cell.source = mathml(cell.source)
     exporter = HTMLExporter(raw_template=TEMPLATE)
     body, _ = exporter.from_notebook_node(page, resources={"metadata": {"name": title_of(notebook)}})
-    _write(path, nbformat.writes(notebook) + "\n")
-    _write(path.with_suffix(".html"), body)
+    write_text(path, nbformat.writes(notebook) + "\n")
+    write_text(path.with_suffix(".html"), body)
 
 
 def write_index(results, out, cohort):
@@ -90,33 +96,31 @@ def write_index(results, out, cohort):
         "simulated films (phantom cohort)" if cohort == "phantom" else "real films (nih cohort, NIH Clinical Center)"
     )
     rows = "".join(
-        f'<tr><td><a href="{as_html(r.name)}.html">{as_html(r.title)}</a></td><td class="number">{r.seconds:.0f}</td>'
-        f'<td class="number">{_megabytes(r)}</td><td>{as_html(r.verdict)}</td></tr>'
+        f'<tr><td><a href="{as_html(r.name)}.html">{as_html(r.title)}</a></td><td>{as_html(r.part)}</td>'
+        f'<td class="number">{r.seconds:.0f}</td><td class="number">{_megabytes(r)}</td><td>{as_html(r.verdict)}</td></tr>'
         for r in results
     )
-    head = '<tr><th>Notebook</th><th class="number">Seconds</th><th class="number">Peak MB</th><th>Verdict</th></tr>'
+    head = (
+        '<tr><th>Lesson</th><th>Path, minutes</th><th class="number">Seconds</th><th class="number">Peak MB</th>'
+        "<th>Verdict</th></tr>"
+    )
     page = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>Reading chest X-rays with deep learning</title>'
         f"<style>{STYLE}</style></head><body><h1>Reading chest X-rays with deep learning</h1>"
-        f"<p>The course as it ran here, on {films}.</p><table>{head}{rows}</table>"
+        f"<p>The course as it ran here, on {films}.</p>{_path()}<table>{head}{rows}</table>"
         '<p class="note">Not for clinical use. Code: MIT. Text and figures: CC BY 4.0.</p></body></html>'
     )
-    _write(out / "index.html", page)
+    write_text(out / "index.html", page)
+
+
+def _path():
+    """The picture of the path through the lessons, within the page."""
+    file = HOME / "data" / "path.png"
+    if not file.is_file():
+        return ""
+    picture = picture_html(base64.b64encode(file.read_bytes()).decode(), PATH_ALT)
+    return picture.replace("<img ", '<img style="max-width: 100%" ', 1)
 
 
 def _megabytes(result):
-    return "" if result.megabytes != result.megabytes else f"{result.megabytes:,.0f}"
-
-
-def _write(path, text):
-    partial = Path(f"{path}.part")
-    try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise CourseError(
-            f"{path} cannot be written ({error.strerror}): free some space or change its permissions."
-        ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    return "" if math.isnan(result.megabytes) else f"{result.megabytes:,.0f}"

@@ -1,20 +1,18 @@
 """The results of the README: AUC of the embedded model on films that it has not met, and the README's picture.
 
-python -m util.course.readme_tables                                             simulated films
-COHORT=nih CXR_ROOT=../shared/nih python -m util.course.readme_tables           real films
-python -m util.course.readme_tables --finetuned                                 nih-finetuned, patients held out
-python -m util.course.readme_tables --picture data/course.png
+python -m util results                                             simulated films
+COHORT=nih CXR_ROOT=../shared/nih python -m util results           real films
+python -m util results --finetuned                                 nih-finetuned, patients held out
+python -m util results --picture data/course.png
 """
-
-import argparse
-import sys
 
 import pandas as pd
 
+from util.command import argument_parser, command
+from util.course.lessons import all_lessons, path_picture, path_table
 from util.data.cohort import SPLITS, load_cohort
-from util.errors import CourseError
 from util.findings import FINDINGS
-from util.metrics.auc_tables import auc_table
+from util.metrics.auc_tables import auc_table, auc_text
 from util.models.scores import cohort_scores
 from util.models.weights import WEIGHTS
 
@@ -36,7 +34,7 @@ def results(cohort):
     heads = " | ".join(f"AUC, {name}" for name in tables)
     lines = [f"| {len(test)} {kind} films | positives (patients) | {heads} |", "|---|---|" + "---|" * len(tables)]
     for finding in FINDINGS:
-        cells = " | ".join(_cell(table.loc[finding]) for table in tables.values())
+        cells = " | ".join(auc_text(table.loc[finding]) for table in tables.values())
         lines.append(f"| {finding} | {_positives(tables['mined labels'].loc[finding])} | {cells} |")
     means = " | ".join(f"{table['auc'].mean():.3f} ({table['auc'].count()} findings)" for table in tables.values())
     return "\n".join([*lines, f"| **mean** | | {means} |"])
@@ -53,7 +51,7 @@ def finetuned_results():
     ]
     for finding in FINDINGS:
         before, after = (table.loc[(model, finding)] for model in ("phantom", "nih-finetuned"))
-        lines.append(f"| {finding} | {_positives(before)} | {_cell(before)} | {_cell(after)} |")
+        lines.append(f"| {finding} | {_positives(before)} | {auc_text(before)} | {auc_text(after)} |")
     means = [f"{table.loc[model, 'auc'].mean():.3f} (14 findings)" for model in ("phantom", "nih-finetuned")]
     return "\n".join([*lines, f"| **mean** | | {means[0]} | {means[1]} |"])
 
@@ -62,12 +60,6 @@ def _positives(row):
     """Positive films, and in brackets how many patients they are of, where the table says so."""
     patients = f" ({row['positive_patients']:.0f})" if "positive_patients" in row else ""
     return f"{row['positives']:.0f}{patients}"
-
-
-def _cell(row):
-    if row["auc"] != row["auc"]:
-        return row["note"]
-    return f"{row['auc']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
 def picture(cohort, path):
@@ -87,26 +79,27 @@ def picture(cohort, path):
     plt.close(fig)
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m util.course.readme_tables", description=__doc__.split("\n")[0])
+    parser = argument_parser("results", __doc__)
     parser.add_argument("--picture", metavar="FILE", help="write the README's picture instead")
     parser.add_argument("--finetuned", action="store_true", help="AUCs of nih-finetuned on patients held out")
+    parser.add_argument("--lessons", action="store_true", help="the table of the lessons")
+    parser.add_argument("--path", metavar="FILE", help="draw the path through the lessons instead")
     options = parser.parse_args(arguments)
-    try:
-        if options.finetuned:
-            print(finetuned_results())
-            return 0
-        cohort = load_cohort()
-        if options.picture:
-            picture(cohort, options.picture)
+    if options.lessons or options.path:
+        lessons = all_lessons()
+        if options.path:
+            path_picture(lessons, options.path)
         else:
-            print(results(cohort))
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+            print(path_table(lessons))
+        return 0
+    if options.finetuned:
+        print(finetuned_results())
+        return 0
+    cohort = load_cohort()
+    if options.picture:
+        picture(cohort, options.picture)
+    else:
+        print(results(cohort))

@@ -1,13 +1,12 @@
 """Run the course from first to last notebook, and leave it as pages to read.
 
-    python -m util.course.run                                       simulated films
-    python -m util.course.run --cohort nih --root ../shared/nih     real films
+    python -m util course                                       simulated films
+    python -m util course --cohort nih --root ../shared/nih     real films
 
 Each notebook runs in a fresh kernel; the executed notebooks and build/course/index.html are left behind. A failing
 cell stops the course with its notebook, its number and its error.
 """
 
-import argparse
 import os
 import sys
 import time
@@ -15,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from util import settings
+from util.command import argument_parser, command
+from util.course.lessons import described
 from util.course.pages import title_of, write_index, write_page
 from util.data.cohort import HOME, load_cohort
 from util.errors import CourseError
@@ -33,11 +34,12 @@ class Result:
     seconds: float
     megabytes: float
     verdict: str
+    part: str = ""  # of the path, and minutes, of a lesson
 
 
 def notebooks(only=()):
     """Paths of the notebooks in their order, all or those with the numbers `only`, such as '02'."""
-    paths = sorted(NOTEBOOKS.glob("0*.ipynb"))
+    paths = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     numbers = [path.stem[:2] for path in paths]
     if not paths or set(only) - set(numbers):
         raise CourseError(f"No such notebook in {NOTEBOOKS}: --only takes numbers of {', '.join(numbers) or 'none'}.")
@@ -104,7 +106,9 @@ def run_notebook(path, out, environment):
     write_page(notebook, out / path.name)
     if failure:
         raise CourseError(failure)
-    return Result(path.stem, title_of(notebook), time.perf_counter() - started, megabytes, "passed")
+    lesson = described(notebook, path.stem)
+    part = f"{'core' if lesson.core else 'further'}, {lesson.minutes}" if lesson else ""
+    return Result(path.stem, title_of(notebook), time.perf_counter() - started, megabytes, "passed", part)
 
 
 def _peak_memory_of(client):
@@ -187,23 +191,17 @@ def table(results):
     return "\n".join(lines)
 
 
+@command("Stopped. The same command starts the course again.")
 def main(arguments=None):
     """Run the command; returns the exit code: 1 when a cell failed, 2 after a mistake in the arguments."""
-    parser = argparse.ArgumentParser(prog="python -m util.course.run", description=__doc__.split("\n")[0])
+    parser = argument_parser("course", __doc__)
     parser.add_argument("--cohort", default=settings.cohort_name() or "phantom", help="phantom (default) or nih")
     parser.add_argument("--root", help="folder of the real films (else the environment variable CXR_ROOT)")
     parser.add_argument("--out", default=HOME / "build" / "course", type=Path, help="folder for pages (build/course)")
     parser.add_argument("--only", nargs="*", default=(), metavar="NN", help="numbers of notebooks, such as 02 04")
     parser.add_argument("--save", action="store_true", help="also put the executed notebooks back into notebooks/")
     options = parser.parse_args(arguments)
-    try:
-        return _run(options)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The same command starts the course again.", file=sys.stderr)
-        return 130
+    return _run(options)
 
 
 def _run(options):
@@ -232,7 +230,3 @@ def _run(options):
             (NOTEBOOKS / f"{result.name}.ipynb").write_bytes((options.out / f"{result.name}.ipynb").read_bytes())
     print(f"\n{table(results)}\n\nPages: {options.out / 'index.html'}. Not for clinical use.")
     return int(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

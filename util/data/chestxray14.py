@@ -1,9 +1,9 @@
 """Facts of ChestX-ray14, measured on NIH's label table (112,120 films; Wang et al. 2017, arXiv 1705.02315).
 
-Only aggregates are kept here, no row of that table. Taught in notebook 2.
+Only aggregates are kept here, no row of that table. Taught in lesson 2.
 """
 
-# Prevalence on AP films over prevalence on PA films.
+# Prevalence on AP films divided by prevalence on PA films.
 VIEW_RATIO = {
     "Cardiomegaly": 1.17, "Emphysema": 1.02, "Effusion": 1.53, "Hernia": 0.27, "Infiltration": 1.69, "Mass": 0.93,
     "Nodule": 0.77, "Atelectasis": 1.53, "Pneumothorax": 0.84, "Pleural_Thickening": 0.60, "Pneumonia": 1.91,
@@ -11,7 +11,7 @@ VIEW_RATIO = {
 }  # fmt: skip
 
 
-# How many times as often two findings share a film as they would by chance: the most frequent pairs, and the most extreme.
+# How many times as often as by chance two findings are on the same film, for the most frequent and most extreme pairs.
 LIFT = {
     ("Effusion", "Infiltration"): 1.69, ("Effusion", "Atelectasis"): 2.39, ("Infiltration", "Atelectasis"): 1.59,
     ("Infiltration", "Nodule"): 1.38, ("Effusion", "Consolidation"): 2.32, ("Effusion", "Mass"): 1.83,
@@ -28,7 +28,7 @@ PERSONS = {
 }  # fmt: skip
 
 
-# Share of the 112,120 films of ChestX-ray14 that carry the mined label.
+# Share of the 112,120 films of ChestX-ray14 that have the mined label.
 NATURAL_PREVALENCE = {
     "Cardiomegaly": 0.02476, "Emphysema": 0.02244, "Effusion": 0.11877, "Hernia": 0.00202,
     "Infiltration": 0.17744, "Mass": 0.05157, "Nodule": 0.05647, "Atelectasis": 0.10310,

@@ -1,10 +1,13 @@
 """One interface to two cohorts: simulated films with known truth (`phantom`) and real ones (`nih`)."""
 
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from util import settings
@@ -18,7 +21,7 @@ from util.progress import progress
 HOME = settings.course_home()
 PHANTOM = HOME / "data" / "phantom"
 COLUMNS = ["Image", "PatientId", "FollowUp", "Age", "Sex", "View", "Split", *FINDINGS]
-DEVICES = ["Portable", "ChestTube"]  # known of simulated films only
+DEVICES = ["Portable", "ChestTube"]  # known for simulated films only
 TEXTS = {"Image", "Sex", "View", "Split", "NearDuplicateOf", "finding"}  # columns of the phantom that hold no numbers
 SPLITS = ("train", "valid", "test")
 
@@ -31,16 +34,31 @@ class Cohort:
     ----------
     name : 'phantom' or 'nih'
     films : DataFrame, one row per film: Image, PatientId, FollowUp, Age (years), Sex (M, F), View (PA, AP),
-        Split (train, valid, test) and the 14 findings as 0/1, as mined from reports; on the phantom also
-        Portable and ChestTube as 0/1, what a reader sees printed and lying on the film
+        Split (train, valid, test) and the 14 findings as 0/1, as mined from reports; in the phantom also Portable (the
+        printed marker) and ChestTube as 0/1
     boxes : DataFrame: Image, finding, x, y, w, h in pixels of the film as read
-    truth : DataFrame Image and 14 findings as 0/1 as they really are (phantom), or None where nobody knows (nih)
-    missing : tuple of names of films that the label table lists and that are not on disk
+    truth : DataFrame: Image and the 14 findings as 0/1 as they really are (phantom), or None if unknown (nih)
+    missing : tuple of names of films that are in the label table but not on disk
     notes : tuple of sentences about how the cohort was read
-    duplicates : DataFrame Image and NearDuplicateOf, the film that it copies (phantom), or None (nih)
-    reversed : a Cohort of its own, films of other patients whose view, PORTABLE marker and chest tubes go with the
-        findings the other way round (phantom), or None (nih). No table above counts its films.
-    root : Path of the folder that it was loaded from, where further files of its films lie, or None: put together by hand
+    paths : dict, film name -> Path of its file
+    duplicates : DataFrame: Image and NearDuplicateOf, the film that it copies (phantom), or None (nih)
+    reversed : a Cohort of its own, with films of other patients in which view, PORTABLE marker and chest tubes go with
+        the findings the other way around (phantom), or None (nih). The tables above leave out its films.
+    root : Path of the folder that the cohort was loaded from and that may hold further files, or None if it was put
+        together by hand
+
+    See Also
+    --------
+    load_cohort : loads one
+    film_by_film : a function of every film
+
+    Examples
+    --------
+    >>> films = pd.DataFrame({"Image": ["a.png", "b.png"], "Split": ["train", "test"]})
+    >>> Cohort("phantom", films, boxes=pd.DataFrame()).split("test")["Image"].tolist()
+    ['b.png']
+
+    Taught in lesson 2, section 1.
     """
 
     name: str
@@ -55,12 +73,12 @@ class Cohort:
     root: Path | None = None
 
     @property
-    def simulated(self):
+    def simulated(self) -> bool:
         """True where the films are drawn by a computer."""
         return self.name == "phantom"
 
-    def split(self, name):
-        """Rows of `films` of one split, 'train', 'valid' or 'test', numbered from 0; 'reversed', those of `reversed`."""
+    def split(self, name: str) -> pd.DataFrame:
+        """Rows of `films` in the split 'train', 'valid' or 'test', numbered from 0; 'reversed' takes `reversed`."""
         if name not in (*SPLITS, "reversed"):
             raise CourseError(
                 f"There is no split {name!r}: use 'train', 'valid' or 'test', or 'reversed' on the phantom."
@@ -74,7 +92,7 @@ class Cohort:
             )
         return films
 
-    def read(self, image):
+    def read(self, image: str) -> np.ndarray:
         """Pixels of one film by name: uint8 (h, w)."""
         if image not in self.paths:
             raise CourseError(f"The film {image} is not on disk in this cohort: choose one of cohort.films.Image.")
@@ -89,24 +107,41 @@ class Cohort:
         return "\n".join([head, *self.notes, "Not for clinical use."])
 
 
-def film_by_film(cohort, images, work, label, unreadable=None):
-    """What a function makes of each film, on all cores and with a progress bar.
+def film_by_film(
+    cohort: Cohort,
+    images: Sequence[str],
+    work: Callable[[np.ndarray], Any],
+    label: str,
+    unreadable: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Apply a function to each film, on all cores and with a progress bar.
 
     Parameters
     ----------
     cohort : Cohort
     images : film names
     work : function of the pixels of a film, uint8 (h, w)
-    label : str, shown before the bar
-    unreadable : dict that takes the names of films that cannot be read, and why; or None
+    label : str, shown in front of the bar
+    unreadable : dict to be filled with the names of films that cannot be read and the reasons, or None
 
     Returns
     -------
-    dict film name -> what `work` gives, in the order of `images`, without the films that cannot be read
+    dict film name -> result of `work`, in the order of `images`, without the films that cannot be read
 
     Raises
     ------
     CourseError : a film cannot be read, and `unreadable` is None.
+
+    See Also
+    --------
+    Cohort.read : one film
+
+    Examples
+    --------
+    >>> paths = {"a": PHANTOM / "films" / "00000001_000.jpg"}
+    >>> cohort = Cohort("phantom", pd.DataFrame(), pd.DataFrame(), paths=paths)
+    >>> film_by_film(cohort, ["a"], np.shape, "measuring films")
+    {'a': (320, 320)}
     """
     answers = {}
 
@@ -127,8 +162,8 @@ def film_by_film(cohort, images, work, label, unreadable=None):
     return answers
 
 
-def load_cohort(name=None, root=None):
-    """Load a cohort: its tables, never a film that is not asked for.
+def load_cohort(name: str | None = None, root: Path | str | None = None) -> Cohort:
+    """Load the tables of a cohort; films are read later, one by one, when they are asked for.
 
     Parameters
     ----------
@@ -143,7 +178,20 @@ def load_cohort(name=None, root=None):
     Raises
     ------
     CourseError : the name is unknown, the folder is missing or empty, or a table in it is wrong; or neither name nor
-    folder is given and only CXR_ROOT is set, so that real films may be meant.
+        folder is given and only CXR_ROOT is set, so that it is unclear which films are meant.
+
+    See Also
+    --------
+    load_table : NIH's whole label table, without films
+    util.data.fetch_nih.fetch_nih : fetches real films
+
+    Examples
+    --------
+    >>> cohort = load_cohort("phantom")
+    >>> cohort.simulated, cohort.truth.shape == (len(cohort.films), 15)
+    (True, True)
+
+    Taught in lesson 2, section 1.
     """
     asked = name or settings.cohort_name()
     if not asked and not root and settings.films_folder():
@@ -165,8 +213,8 @@ def _load_phantom(root):
         path = root / f"{table}.csv"
         if not path.is_file():
             raise CourseError(
-                f"No phantom cohort at {root} ({path.name} is missing): restore data/phantom from the repository, or ask "
-                "for the cohort nih if that folder holds real films."
+                f"No phantom cohort at {root} ({path.name} is missing): restore data/phantom from the repository, "
+                "or ask for the cohort nih if that folder holds real films."
             )
         tables[table] = _phantom_table(path)
     films, truth = tables["films"], tables["truth"].set_index("Image")
@@ -209,7 +257,7 @@ def _phantom_table(path):
 
 
 def _plausible(films):
-    """Whether a phantom's table of films holds what one holds: each film once, whole numbers, labels of 0 and 1."""
+    """Whether a table of simulated films is plausible: each film once, whole numbers, labels of 0 and 1."""
     whole = films[["PatientId", "FollowUp", "Age"]]
     return (
         films["Image"].is_unique
@@ -222,8 +270,8 @@ def _plausible(films):
     )
 
 
-def load_table(root):
-    """The whole label table of ChestX-ray14, whatever films are on disk: a Cohort whose films cannot be read.
+def load_table(root: Path | str) -> Cohort:
+    """The whole label table of ChestX-ray14, with or without films on disk: a Cohort whose films cannot be read.
 
     Parameters
     ----------
@@ -231,7 +279,19 @@ def load_table(root):
 
     Raises
     ------
-    CourseError : the folder is not named or missing, or has no label file, or a wrong one.
+    CourseError : no folder is named, it is missing, or its label file is missing or wrong.
+
+    See Also
+    --------
+    load_cohort : the films that are on disk
+
+    Examples
+    --------
+    >>> load_table("no-such-folder")
+    Traceback (most recent call last):
+    util.errors.CourseError: There is no folder ...: name the folder that holds NIH's label file and films.
+
+    Taught in lesson 2.
     """
     root, _, listed = _nih_labels(root)
     split, sentence = nih.assign_splits(listed, root)
@@ -245,7 +305,8 @@ def _nih_labels(root):
     """Folder, label file and label table of ChestX-ray14."""
     if not root:
         raise CourseError(
-            "Where are the real films? Name their folder: COHORT=nih CXR_ROOT=folder, or make course COHORT=nih ROOT=folder."
+            "Where are the real films? Name their folder: COHORT=nih CXR_ROOT=folder, or make course COHORT=nih "
+            "ROOT=folder."
         )
     root = Path(root).expanduser().resolve()
     if not root.is_dir():
@@ -283,7 +344,7 @@ def _load_nih(root):
 
 
 def _gaps(films):
-    """Sentences on what a small cohort lacks: splits without a film, findings that tell no film from another."""
+    """Sentences on what a small cohort lacks: splits without films, findings that all films or none have."""
     empty = [split for split in SPLITS if not (films["Split"] == split).any()]
     if empty:
         yield f"No film falls into the split {' or '.join(empty)}: a larger folder would fill all three."

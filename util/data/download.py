@@ -1,7 +1,7 @@
-"""One file from a fixed address, whole and verified or not at all; what somebody else put in its place stays there.
+"""Download one file from a fixed address, whole and verified or not at all; a different file in its place is kept.
 
-CXR_MIRROR names another place to take files from, a folder or the address of a server, in which each file lies under
-the path of its own address (jrzech/reproduce-chexnet/...).
+CXR_MIRROR names a mirror to take files from, a folder or the address of a server. There, each file has the path of
+its own address (jrzech/reproduce-chexnet/...).
 """
 
 import contextlib
@@ -19,10 +19,10 @@ from util.errors import CourseError
 from util.files import whole
 
 TIMEOUT = (10, 30)  # seconds to connect, and to wait for the next bytes
-PATIENCE, SLOWEST = 60, 10_000  # a file may take so many seconds, and one more for every so many bytes
-PAUSE = 2  # seconds before the one further try
-TYPICAL = 420_000  # bytes of a file whose size nobody tells: most of those are films
-PIECE = 16_384  # bytes handed on at a time
+PATIENCE, SLOWEST = 60, 10_000  # seconds allowed for a file, and bytes that allow one second more
+PAUSE = 2  # seconds before the second and last attempt
+TYPICAL = 420_000  # assumed bytes of a file of unknown size: most of these are films
+PIECE = 16_384  # bytes passed on at a time
 END = object()  # of an answer
 PASSING = {  # by the class of an error of requests, the narrow ones first
     "Timeout": "has stopped answering",
@@ -39,9 +39,18 @@ class Remote:
     Attributes
     ----------
     url : str
-    name : str, where it goes within a folder
-    bytes : int, or None where nobody knows
-    sha256, git : str, SHA-256 and git's SHA-1 of the file, either or both or None
+    name : str, its path within a folder
+    bytes : int, or None if unknown
+    sha256, git : str, SHA-256 and git's SHA-1 of the file, or None if unknown
+
+    See Also
+    --------
+    download : fetches it
+
+    Examples
+    --------
+    >>> Remote("https://example.org/films/a.png", "a.png").problem("no-such-file")
+    'it is no file'
     """
 
     url: str
@@ -50,10 +59,10 @@ class Remote:
     sha256: str | None = None
     git: str | None = None
 
-    largest = 100_000_000  # bytes, where nobody knows them
+    largest = 100_000_000  # bytes, where the size is unknown
 
-    def problem(self, path):
-        """What is wrong with a copy of the file in `path`, in words, or None."""
+    def problem(self, path: Path | str) -> str | None:
+        """What is wrong with the copy of the file at `path`, in words, or None."""
         path = Path(path)
         if not path.is_file():
             return "it is no file"
@@ -89,15 +98,25 @@ def _git_hash(size):
     return hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
 
 
-def git_sha1(data):
-    """The name that git gives to these bytes."""
+def git_sha1(data: bytes) -> str:
+    """SHA-1 by which git names these bytes.
+
+    See Also
+    --------
+    Remote : holds it where a commit vouches for the file
+
+    Examples
+    --------
+    >>> git_sha1(b"film")[:12]
+    '39d367e63c54'
+    """
     hasher = _git_hash(len(data))
     hasher.update(data)
     return hasher.hexdigest()
 
 
 def _picture_problem(path):
-    """A film of which no hash is known must at least be a whole picture: PNG has a checksum in every part."""
+    """A film without a known hash must at least be a whole picture: PNG has a checksum in every part."""
     from util.data.images import read_film
 
     try:
@@ -107,21 +126,41 @@ def _picture_problem(path):
     return None
 
 
-def raw(repository, commit, path):
-    """Address of a file of a GitHub repository at one commit."""
+def raw(repository: str, commit: str, path: str) -> str:
+    """Address of a file of a GitHub repository at one commit.
+
+    See Also
+    --------
+    source : the address that is really asked
+
+    Examples
+    --------
+    >>> raw("owner/films", "0123abc", "images/a.png")
+    'https://raw.githubusercontent.com/owner/films/0123abc/images/a.png'
+    """
     return f"https://raw.githubusercontent.com/{repository}/{commit}/{path}"
 
 
-def source(url):
-    """Where a file is taken from: its own address, or its place in the mirror CXR_MIRROR."""
+def source(url: str) -> str:
+    """Where a file is taken from: its own address, or its path in the mirror CXR_MIRROR.
+
+    See Also
+    --------
+    download : asks this address
+
+    Examples
+    --------
+    >>> source("https://example.org/films/a.png")  # without CXR_MIRROR
+    'https://example.org/films/a.png'
+    """
     mirror = os.environ.get("CXR_MIRROR")
     if not mirror:
         return url
     scheme = urlsplit(mirror).scheme if "://" in mirror else None
     if scheme not in (None, "http", "https"):
         raise CourseError(
-            f"CXR_MIRROR is {mirror}, and from {scheme}:// nothing is taken: name a folder by its plain path, or a server "
-            "by an address with http:// or https://."
+            f"CXR_MIRROR is {mirror}, and from {scheme}:// nothing is taken: name a folder by its plain path, or a "
+            "server by an address with http:// or https://."
         )
     parts = urlsplit(url)
     query = f"?{parts.query}" if parts.query and scheme else ""
@@ -129,31 +168,52 @@ def source(url):
 
 
 class Differs(CourseError):
-    """In the place of a file lies another one, which is not ours to remove."""
+    """A different file is in the place of the one to download, and it is not ours to remove.
+
+    See Also
+    --------
+    download : raises it
+
+    Examples
+    --------
+    >>> issubclass(Differs, CourseError)
+    True
+    """
 
 
-class Passing(Exception):
+class _Passing(Exception):
     """A failure that may be over in a moment."""
 
 
-class Slow(Exception):
-    """An answer that would take for ever."""
+class _Slow(Exception):
+    """An answer that would take forever."""
 
 
-def download(remote, folder, replace=False, stop=None):
-    """Path of a file in the folder: there already, or fetched; verified in either case before it is used.
+def download(remote: Remote, folder: Path | str, replace: bool = False, stop: threading.Event | None = None) -> Path:
+    """Path of a file in the folder, downloaded unless it is there already, and verified in either case.
 
     Parameters
     ----------
     remote : Remote
-    folder : str or Path of a folder that is there
-    replace : bool, whether another file that lies in its place is replaced, once the new one is here and verified
+    folder : str or Path of an existing folder
+    replace : bool, whether to replace a different file in its place, once the new one is downloaded and verified
     stop : threading.Event that ends the download as Ctrl+C does, or None
 
     Raises
     ------
-    Differs : another file lies in its place, and nobody asked to replace it. It is left as it is.
-    CourseError : no network, an answer that is not the file, no place to write. Nothing half is left.
+    Differs : a different file is in its place, and `replace` is False. It is left as it is.
+    CourseError : no network, an answer that is not the file, no place to write. No partial file is left.
+
+    See Also
+    --------
+    Remote : what to fetch, and how to verify it
+    util.data.fetch_nih.fetch_nih : films and tables together
+
+    Examples
+    --------
+    Not run by the tests, since it needs a network.
+
+    >>> download(Remote("https://example.org/a.csv", "a.csv"), "data")  # doctest: +SKIP
     """
     target = Path(folder) / remote.name
     if os.path.lexists(target):
@@ -162,13 +222,13 @@ def download(remote, folder, replace=False, stop=None):
             return target
         if not replace or target.is_symlink():
             raise Differs(
-                f"{target} is another file than {remote.url} ({problem}) and was left as it is: the new one would take its "
-                "place, so move yours away."
+                f"{target} is another file than {remote.url} ({problem}) and was left as it is: the new one would take "
+                "its place, so move yours away."
             )
     for further in (True, False):
         try:
             return _retrieve(remote, target, stop)
-        except Passing as error:
+        except _Passing as error:
             if not further:
                 raise CourseError(
                     f"{source(remote.url)} {error}: try again later, or {_by_hand(remote, target)}."
@@ -186,7 +246,7 @@ def _retrieve(remote, target, stop):
     seconds = PATIENCE + expected / SLOWEST
     pieces = _from_server(url, seconds, stop) if "://" in url else _from_folder(url)
     pieces = _told(pieces, url, _by_hand(remote, target))
-    # Somewhat more is let through, since a page in place of a small file is told best by what it says.
+    # A margin, since a web page in place of a small file is best recognized by its content.
     left = 100_000 + (expected if remote.bytes else remote.largest)
     with whole(target) as part:
         with part.open("wb") as file, contextlib.closing(pieces):
@@ -203,7 +263,7 @@ def _retrieve(remote, target, stop):
 
 
 def _told(pieces, url, by_hand):
-    """The same pieces, and a sentence in place of an error."""
+    """The same pieces, with a CourseError in place of any other error."""
     try:
         yield from pieces
     except CourseError:
@@ -223,7 +283,7 @@ def _from_folder(path):
 
 
 def _from_server(url, seconds, stop):
-    """Yield an answer piece by piece. A thread does the asking, so that no server holds anybody up beyond `seconds`."""
+    """Yield an answer piece by piece. A thread sends the request, so that no server holds us up beyond `seconds`."""
     inbox, over, end = queue.Queue(64), threading.Event(), time.monotonic() + seconds
     threading.Thread(target=_ask, args=(url, inbox, over), daemon=True).start()
     try:
@@ -231,7 +291,7 @@ def _from_server(url, seconds, stop):
             if stop is not None and stop.is_set():
                 raise CourseError(f"{url} was broken off.")
             if time.monotonic() > end:
-                raise Slow(f"sends so slowly that the file is not here after {seconds:.0f} seconds")
+                raise _Slow(f"sends so slowly that the file is not here after {seconds:.0f} seconds")
             if isinstance(what, Exception):
                 raise what
             yield what
@@ -240,7 +300,7 @@ def _from_server(url, seconds, stop):
 
 
 def _next(inbox):
-    """What the thread has handed on: a piece, an error or END; b"" where nothing comes for a while."""
+    """What the thread has passed on: a piece, an error or END; b"" if nothing comes for a while."""
     try:
         return inbox.get(timeout=0.1)
     except queue.Empty:
@@ -248,7 +308,7 @@ def _next(inbox):
 
 
 def _ask(url, inbox, over):
-    """Put an answer's pieces into the inbox, and END or an error after them, until it is over."""
+    """Put the pieces of an answer into the inbox, then END or an error, unless `over` is set."""
     import requests
 
     def hand_on(what):
@@ -260,18 +320,18 @@ def _ask(url, inbox, over):
         with requests.get(url, stream=True, timeout=TIMEOUT, headers={"Accept-Encoding": "identity"}) as answer:
             if answer.status_code != 200:
                 raise requests.HTTPError(response=answer)
-            answer.raw.headers.pop("Content-Encoding", None)  # the file as it lies there, packed or not
+            answer.raw.headers.pop("Content-Encoding", None)  # the file as it is on the server, packed or not
             for piece in answer.iter_content(PIECE):
                 if over.is_set():
                     return
                 hand_on(piece)
         hand_on(END)
-    except Exception as error:  # of requests, of what lies below it, and of what a server makes of both
+    except Exception as error:  # from requests or the libraries below it, whatever a server provokes
         hand_on(error)
 
 
 def _cause(error, url, by_hand):
-    """What to raise where no answer came: a sentence that names the cause, or Passing."""
+    """What to raise if no answer came: a CourseError that names the cause, or _Passing."""
     kinds = [kind.__name__ for kind in type(error).__mro__]  # by name, since requests is imported where it is used
     if "TooManyRedirects" in kinds:
         return CourseError(f"{url} sends from one address to the next without end: {by_hand}.")
@@ -280,15 +340,15 @@ def _cause(error, url, by_hand):
         return _refusal(answer, url, by_hand)
     if "SSLError" in kinds and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return CourseError(
-            f"{url} shows a certificate that this machine does not trust, as behind the proxy of a company or a school: "
-            f"name the file of their certificates in REQUESTS_CA_BUNDLE, or {by_hand}."
+            f"{url} shows a certificate that this machine does not trust, as behind the proxy of a company or a "
+            f"school: name the file of their certificates in REQUESTS_CA_BUNDLE, or {by_hand}."
         )
     if "ProxyError" in kinds:
         return CourseError(_proxy("407" in str(error), by_hand))
     passing = next((sentence for kind, sentence in PASSING.items() if kind in kinds), None)
     if passing:
-        return Passing(passing)
-    if isinstance(error, Slow):
+        return _Passing(passing)
+    if isinstance(error, _Slow):
         return CourseError(f"{url} {error}: try again later, or {by_hand}.")
     return CourseError(f"{url} gives no answer that can be read ({kinds[0]}): {by_hand}.")
 
@@ -302,24 +362,24 @@ def _proxy(asks_for_a_name, by_hand):
 
 
 def _refusal(answer, url, by_hand):
-    """What to raise where a server answers with anything but the file."""
+    """What to raise if a server answers with anything but the file."""
     status, headers = answer.status_code, answer.headers
     spent = headers.get("X-RateLimit-Remaining") == "0" or "Retry-After" in headers
     if status == 429 or (status == 403 and spent):
         return CourseError(
-            f"{urlsplit(url).hostname} gives this address no more answers for now ({status}; all who share an address, such "
-            f"as a class, share its limit): try again {_when(headers)}, or {by_hand}."
+            f"{urlsplit(url).hostname} gives this address no more answers for now ({status}; all who share an address, "
+            f"such as a class, share its limit): try again {_when(headers)}, or {by_hand}."
         )
     if status == 407:
         return CourseError(_proxy(True, by_hand))
     if status >= 500:
-        return Passing(f"answers with an error ({status})")
+        return _Passing(f"answers with an error ({status})")
     state = "is not there" if status in (404, 410) else "is refused" if status >= 400 else "is not what comes"
     return CourseError(f"{url} {state} ({status}): {by_hand}.")
 
 
 def _when(headers):
-    """When to come back, as the headers of a refusal have it: 'at 14:05', with the date where that is another day."""
+    """When to come back, by the headers of a refusal: 'at 14:05', with the date if it is a different day."""
     after, now = headers.get("Retry-After", ""), time.time()
     try:
         if after.isdigit():

@@ -1,18 +1,17 @@
 """Fetch real films, NIH's tables and published predictions, from pinned commits, whole and verified or not at all.
 
-    python -m util.data.fetch_nih nih                        900 films, labels, boxes and published predictions (380 MB)
-    python -m util.data.fetch_nih nih --films boxed          the 880 films with boxes
-    python -m util.data.fetch_nih nih --films 50 --to DIR    50 of all kinds, into a folder of your own
+    python -m util nih                        900 films, labels, boxes and published predictions (380 MB)
+    python -m util nih --films boxed          the 880 films with boxes
+    python -m util nih --films 50 --to DIR    50 of all kinds, into a folder of your own
 
-What each choice can show: 'starter' has patients with several films (127 of 722), boxes (on 291 films) and films without
-a finding (100), so all lessons have something to work on. 'boxed' has a box on each of its 880 films, and not one film
-without a finding. 'all' has both folders, 1,489 films. A number takes whole patients, of all kinds in turn.
+What each choice contains: 'starter' has patients with several films (127 of 722), boxes (on 291 films) and films
+without a finding (100), so all lessons have something to work on. 'boxed' has a box on each of its 880 films, and no
+film without a finding. 'all' has both folders, 1,489 films. A number takes whole patients, of all kinds in turn.
 
-Films and tables of your own in that folder stay as they are: where one differs from NIH's, it is named at the end, and
---replace NAME asks for NIH's in its place. The same command goes on after an interruption.
+Films and tables of your own in that folder stay as they are. If one differs from NIH's, it is named at the end, and
+--replace NAME puts NIH's in its place. The same command resumes after an interruption.
 """
 
-import argparse
 import json
 import os
 import re
@@ -20,6 +19,7 @@ import shutil
 import sys
 import threading
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import zip_longest
@@ -27,22 +27,24 @@ from pathlib import Path
 from typing import NamedTuple
 
 from util import settings
+from util.command import argument_parser, command
 from util.data import nih
 from util.data.download import TYPICAL, Remote, download, raw, source
 from util.errors import CourseError
-from util.files import alone, interruptible, sweep
+from util.files import alone, sweep
+from util.notes import note
 from util.progress import progress
 
 HOME = settings.course_home()
 TOGETHER = 4  # films asked for at the same time
-GIVE_UP = 5  # films in a row that fail: then it is the network, not the films
+GIVE_UP = 5  # failures in a row that point to the network, not to the films
 CHEXNET = "jrzech/reproduce-chexnet", "a011a9ab108cb03a533aeab52dc934b02a823ac8"
 XRV = "mlmed/torchxrayvision", "f4087a0b0d0cdc6a5877fb5456965b6d29adb1e5"
 RADSIM = "samadon1/radSIM", "e7ae5971e561e35a247826845876bc0258e0f7f9"
 # 621 films of as many patients, 100 of them without a finding; and the 880 films with boxes, of 726 patients.
 FOLDERS = {"starter": (*CHEXNET, "starter_images"), "boxed": (*RADSIM, "public/cases/nih-learning/images")}
 CHOICES = ("starter", "boxed", "all")
-KNOWN = HOME / "data" / "real_films.csv"  # SHA-256 of those films that somebody has had in hand
+KNOWN = HOME / "data" / "real_films.csv"  # SHA-256 of the films for which it has been recorded
 LARGEST = 10_000_000  # bytes of a film
 FILM = re.compile(r"\d{8}_\d{3}\.png")  # patient, follow-up
 SHOWN = 10  # names of files that are printed
@@ -68,19 +70,29 @@ BOXES = Remote(
     sha256="cf9dc6029f65daa8b389415b0546af0eeeb91fbac7d63ec49d7f8de2fd8f40cd",
 )
 TABLES = (LABELS, BOXES, PREDICTIONS)
-OWN_TABLES = {LABELS.name: nih.LABEL_FILES, BOXES.name: nih.BOX_FILES}  # what a folder may hold in their stead
+OWN_TABLES = {LABELS.name: nih.LABEL_FILES, BOXES.name: nih.BOX_FILES}  # what a folder may hold instead
 
 
 # --- Which films -----------------------------------------------------------------------------------
 
 
 class Listing(Remote):
-    """GitHub's list of a folder at a pinned commit, in JSON, with git's own hash of every file; the commit vouches for it."""
+    """GitHub's list of a folder at a pinned commit, in JSON, with git's hash of every file; the commit vouches for it.
+
+    See Also
+    --------
+    list_films : reads two of them
+
+    Examples
+    --------
+    >>> Listing("https://example.org/list.json", "list.json").problem("no-such-file")
+    'it is no file'
+    """
 
     largest = 5_000_000  # bytes
 
-    def problem(self, path):
-        """What is wrong with a copy of the list, in words, or None: nothing else is kept, and nothing else is used."""
+    def problem(self, path: Path | str) -> str | None:
+        """What is wrong with a copy of the list, in words, or None. A wrong copy is neither kept nor used."""
         problem = super().problem(path)
         if problem is None:
             try:
@@ -89,7 +101,7 @@ class Listing(Remote):
                 problem = "it is not the list of films"
         return problem
 
-    def films(self, path):
+    def films(self, path: Path | str) -> list[tuple[str, int, str]]:
         """[(name, bytes, git's hash), ...] in the order of the names."""
         entries = json.loads(Path(path).read_text(encoding="utf-8"))
         films = sorted((e["name"], e["size"], e["sha"]) for e in entries if e["name"].endswith(".png"))
@@ -108,14 +120,25 @@ def _listing(repository, commit, path):
     return Listing(address, f".{Path(path).name}-{commit[:8]}.json")
 
 
-def list_films(films, folder):
+def list_films(films: str, folder: Path | str) -> list[Remote]:
     """The films to fetch: 'starter', 'boxed', 'all', or a number of them.
 
-    GitHub lists the folders at their pinned commits, with git's own hash of every film.
+    GitHub lists the folders at their pinned commits, with git's hash of every film.
 
     Returns
     -------
     list of Remote
+
+    See Also
+    --------
+    choose : the choice among their names
+
+    Examples
+    --------
+    Not run by the tests, since it needs a network.
+
+    >>> len(list_films("starter", "data/nih"))  # doctest: +SKIP
+    900
     """
     import pandas as pd
 
@@ -131,7 +154,7 @@ def list_films(films, folder):
 
 
 def _entries(repository, commit, path, folder):
-    """(name, bytes, git's hash) of each film of one folder; a mirror folder without that list is simply looked into."""
+    """(name, bytes, git's hash) of each film of one folder; if a mirror has no such list, the names of its films."""
     listing = _listing(repository, commit, path)
     place = source(raw(repository, commit, path))
     if "://" not in place and not Path(source(listing.url)).expanduser().is_file():
@@ -143,8 +166,8 @@ def _entries(repository, commit, path, folder):
     return listing.films(download(listing, folder, replace=True))  # the list is a file of this command's own
 
 
-def choose(films, names):
-    """Names of the films to fetch, of all that there are.
+def choose(films: str, names: Mapping[str, Sequence[str]]) -> list[str]:
+    """Names of the films to fetch, chosen from all that there are.
 
     Parameters
     ----------
@@ -153,9 +176,20 @@ def choose(films, names):
 
     Returns
     -------
-    list of str. 'starter': the whole folder of that name, where every patient has one film, and from 'boxed' the films
-    of those patients who have several in both together. A number: whole patients until that many films are found, in
-    turn one with several films and two with a single film of 'starter', and then those with a single one of 'boxed'.
+    list of str. 'starter' means the whole folder of that name, where every patient has one film, and the films in
+    'boxed' of patients who have several in both folders together. A number means whole patients until that many films
+    are found: by turns one with several films and two with a single film in 'starter', then those with a single film
+    in 'boxed'.
+
+    See Also
+    --------
+    list_films : the same with addresses and hashes
+
+    Examples
+    --------
+    >>> names = {"starter": ["00000001_000.png"], "boxed": ["00000002_000.png", "00000002_001.png"]}
+    >>> choose("1", names), choose("2", names)
+    (['00000001_000.png'], ['00000002_000.png', '00000002_001.png'])
     """
     everything = sorted({name for some in names.values() for name in some})
     if films in ("boxed", "all"):
@@ -182,20 +216,30 @@ def _patient(name):
 
 
 class Fetched(NamedTuple):
-    """What a run left undone: names of films that did not come, and of files of the user's that differ -> why."""
+    """What a run left undone: names of films that failed, and of the user's files that differ, each with a reason.
+
+    See Also
+    --------
+    fetch_nih : returns it
+
+    Examples
+    --------
+    >>> Fetched(failed={}, differing={}).failed
+    {}
+    """
 
     failed: dict
     differing: dict
 
 
-def fetch_nih(folder, films="starter", replacing=()):
+def fetch_nih(folder: Path | str, films: str = "starter", replacing: Iterable[str] = ()) -> Fetched:
     """Fetch tables, predictions and films into a folder, which ``load_cohort("nih", folder)`` then reads.
 
     Parameters
     ----------
-    folder : str or Path, made where it is absent
-    films : 'starter' (900), 'boxed' (880), 'all' (1,489) or a number as str, so many of all kinds
-    replacing : names of files in the folder that differ from NIH's and are to be replaced, or 'all' of them
+    folder : str or Path, made if it is absent
+    films : 'starter' (900), 'boxed' (880), 'all' (1,489), or a number as str for that many of all kinds
+    replacing : names of files in the folder that differ from NIH's and are to be replaced, or 'all'
 
     Returns
     -------
@@ -203,7 +247,19 @@ def fetch_nih(folder, films="starter", replacing=()):
 
     Raises
     ------
-    CourseError : wrong arguments, no room, no network, a table that is not the pinned one, another command at work there.
+    CourseError : wrong arguments, no space, no network, a table that is not the pinned one, or a command that is
+        already at work in this folder.
+
+    See Also
+    --------
+    util.data.cohort.load_cohort : reads the folder
+    util.data.published.fetch_predictions : the published predictions alone
+
+    Examples
+    --------
+    >>> fetch_nih("data/nih", films="none")
+    Traceback (most recent call last):
+    util.errors.CourseError: --films takes starter, boxed, all or a number from 1 up, not 'none'.
     """
     if films not in CHOICES and not re.fullmatch("[1-9][0-9]{0,5}", films):
         raise CourseError(f"--films takes {', '.join(CHOICES)} or a number from 1 up, not {films!r}.")
@@ -212,7 +268,7 @@ def fetch_nih(folder, films="starter", replacing=()):
         (folder / "images").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise CourseError(f"{folder} cannot be written ({error.strerror}): choose another folder with --to.") from None
-    print(TERMS, end="\n\n", flush=True)
+    note(f"{TERMS}\n")
     with alone(folder):
         sweep(folder, "|".join(re.escape(file.name) for file in (*TABLES, *(_listing(*f) for f in FOLDERS.values()))))
         sweep(folder / "images", FILM.pattern)
@@ -226,7 +282,7 @@ def _fetch(folder, wanted, replacing):
     tables, differing = _still_to_come(_tables_wanted(folder), folder, replacing)
     to_come, others = _still_to_come(progress(wanted, "checking films"), folder, replacing)
     size = sum(film.bytes or TYPICAL for film in to_come)
-    print(f"{len(wanted)} films, {len(to_come)} of them to come (about {size / 1e6:,.0f} MB), to {folder}.", flush=True)
+    note(f"{len(wanted)} films, {len(to_come)} of them to come (about {size / 1e6:,.0f} MB), to {folder}.")
     if size > shutil.disk_usage(folder).free:
         raise CourseError(f"There is no room for {size / 1e6:,.0f} MB in {folder}: choose another folder with --to.")
     for table in progress(tables, "fetching tables"):
@@ -235,19 +291,19 @@ def _fetch(folder, wanted, replacing):
 
 
 def _tables_wanted(folder):
-    """The tables, without those in whose stead the user has one of another name, which the course would read no more."""
+    """The tables to fetch, without those of which the user has a version that the course reads first."""
     for table in TABLES:
         own = nih.find_file(folder, OWN_TABLES.get(table.name, ()))
         if own is None or own.name == table.name:
             yield table
         else:
-            print(f"{own.name} is there and is what the course reads, so {table.name} is not fetched.")
+            note(f"{own.name} is there and is what the course reads, so {table.name} is not fetched.")
 
 
 def _still_to_come(remotes, folder, replacing):
-    """Remotes that are not there yet, or are to be replaced; and of files that differ from theirs: name -> why.
+    """Remotes that are absent or to be replaced; and a dict of files that differ, name -> reason.
 
-    A film of the user's may lie anywhere that the course looks for films: no second one is put beside it.
+    A film of the user's may be anywhere that the course looks for films: no second copy is put next to it.
     """
     films, to_come, differing = nih.find_films(folder), [], {}
     for remote in remotes:
@@ -264,7 +320,7 @@ def _still_to_come(remotes, folder, replacing):
 
 
 def _download_all(wanted, folder):
-    """Films side by side; one that fails does not keep the others back, a network that fails ends it."""
+    """Download films in parallel; one failure does not stop the others, but a failing network ends it all."""
     failed, in_a_row, stop = {}, 0, threading.Event()
 
     def bring(film):
@@ -283,33 +339,34 @@ def _download_all(wanted, folder):
                 failed[Path(film.name).name] = reason
     finally:
         stop.set()
-        pool.shutdown(cancel_futures=True)  # after Ctrl+C, those not begun are not begun
+        pool.shutdown(cancel_futures=True)  # after Ctrl+C, no further download begins
     return failed
 
 
-def main(arguments=None):
-    """Run the command; returns the exit code: 1 where films are missing or differ, 2 where nothing could be done."""
-    parser = argparse.ArgumentParser(
-        prog="python -m util.data.fetch_nih", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", choices=["nih"])
+@command("Stopped. The same command goes on where it was.")
+def main(arguments: Sequence[str] | None = None) -> int | None:
+    """Run the command; returns the exit code: 1 where films are missing or differ, 2 where nothing could be done.
+
+    See Also
+    --------
+    fetch_nih : does the work
+
+    Examples
+    --------
+    Not run by the tests, since it needs a network.
+
+    >>> main(["--films", "50", "--to", "data/nih"])  # doctest: +SKIP
+    """
+    parser = argument_parser("nih", __doc__)
     parser.add_argument(
         "--films", default="starter", help="starter (900 films, the default), boxed (880), all (1,489), or a number"
     )
-    parser.add_argument("--to", default=os.environ.get("CXR_ROOT") or HOME / "data" / "nih", type=Path, help="folder")
+    parser.add_argument("--to", default=settings.films_folder() or HOME / "data" / "nih", type=Path, help="folder")
     parser.add_argument(
         "--replace", nargs="+", default=(), metavar="NAME", help="files of yours that NIH's are to replace, or all"
     )
     options = parser.parse_args(arguments)
-    try:
-        with interruptible():
-            left = fetch_nih(options.to, options.films, options.replace)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
-        return 130
+    left = fetch_nih(options.to, options.films, options.replace)
     if left.failed:
         name, reason = next(iter(left.failed.items()))
         print(
@@ -321,20 +378,16 @@ def main(arguments=None):
     if left.failed or left.differing:
         return 1
     print(f"Verified. Now: make course COHORT=nih ROOT={options.to}    Not for clinical use.")
-    return 0
 
 
 def _differing(files):
-    """Which files of the user's are others than NIH's, where they lie, and what can be done."""
+    """Which of the user's files differ from NIH's, where they are, and what can be done."""
     shown = list(files.values())[:SHOWN]
     more = f"\nand {len(files) - SHOWN} more" if len(files) > SHOWN else ""
     names = "all" if more else " ".join(files)
     told = "\n".join(shown)
     return (
-        f"Left as they are, since they are others than NIH's and not written by this command: {len(files)}\n{told}{more}\n"
+        f"Left as they are, since they are others than NIH's and not written by this command: {len(files)}\n"
+        f"{told}{more}\n"
         f"The course reads yours. NIH's take their places with --replace {names}   (make nih REPLACE='{names}')"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,6 +5,7 @@ Wang et al., ChestX-ray8, CVPR 2017 (arXiv 1705.02315); https://nihcc.app.box.co
 
 import hashlib
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,21 +31,31 @@ BOX_PIXELS = 1024  # NIH gives its boxes in films of 1024 x 1024 pixels
 BOX_COLUMNS = ["Image", "finding", "x", "y", "w", "h"]
 CORNERS = BOX_COLUMNS[2:]
 BOX_HEADER = ["Image Index", "Finding Label", ("Bbox [x", "x"), "y", "w", ("h]", "h")]
-HEALTHY = "No Finding"
+HEALTHY = "No Finding"  # NIH's own words
 NUMBER = re.compile(r" *0*([0-9]{1,9})(?:\.0*)?([A-Z]?) *")  # 58, 00000001, 58.0, 058Y
 LENGTH = re.compile(r" *(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})? *")  # 225, 225.08, 2.25e2
-YEARS, YOUNG = {"": 1, "Y": 1}, {"M": 12, "W": 52, "D": 365}  # units of ages in early copies, how many make a year
+YEARS, YOUNG = {"": 1, "Y": 1}, {"M": 12, "W": 52, "D": 365}  # units of ages in early copies, and how many make a year
 ENDINGS = ("png", "jpg", "jpeg")  # of films on disk
 OLDEST = 120  # the first label file holds ages up to 414
 
 
-def find_file(root, names):
-    """First of `names` in the folder `root`, plain or packed, such as .csv.gz, .csv.zip or .zip, or None."""
+def find_file(root: Path, names: Iterable[str]) -> Path | None:
+    """First of `names` in the folder `root`, plain or packed, such as .csv.gz, .csv.zip or .zip, or None.
+
+    See Also
+    --------
+    find_films : the films of the folder
+
+    Examples
+    --------
+    >>> print(find_file(Path("no-such-folder"), LABEL_FILES))
+    None
+    """
     packed = [file for name in names for file in (*(name + ending for ending in PACKINGS), f"{Path(name).stem}.zip")]
     return next((root / file for file in packed if (root / file).is_file()), None)
 
 
-def read_labels(path):
+def read_labels(path: Path | str) -> pd.DataFrame:
     """Read a label file of ChestX-ray14, any version, plain or packed.
 
     Parameters
@@ -59,8 +70,22 @@ def read_labels(path):
 
     Raises
     ------
-    CourseError : the file cannot be read (`util.data.tables.read_table`), a finding is unknown, a film stands twice or has
-    no name, a number is none, is negative or too large, or no film is listed at all.
+    CourseError : the file cannot be read (`util.data.tables.read_table`), a finding is unknown, a film appears twice or
+        has no name, a value is not a number, is negative or too large, or no film is listed at all.
+
+    See Also
+    --------
+    read_boxes : the boxes
+    util.data.cohort.load_cohort : labels, boxes, films and split together
+
+    Examples
+    --------
+    >>> from util.data.cohort import PHANTOM
+    >>> read_labels(PHANTOM / "films.csv")
+    Traceback (most recent call last):
+    util.errors.CourseError: ... has no column Image Index, ...: is it NIH's Data_Entry_2017 file?
+
+    Taught in lesson 2.
     """
     path = Path(path)
     table = read_table(path, COLUMNS | {"Finding Labels": "labels"}, "NIH's Data_Entry_2017 file")
@@ -83,7 +108,7 @@ def read_labels(path):
 
 
 def _numbers(films, column, units, path):
-    """Whole numbers of a column of texts, divided by their unit; few texts are distinct, so each is parsed once."""
+    """Whole numbers from a column of text, divided by their unit; few texts are distinct, so each is parsed once."""
     codes, texts = pd.factorize(films[column])
     found = [NUMBER.fullmatch(text) for text in texts.tolist()]
     numbers = [int(match[1]) // units[match[2]] if match and match[2] in units else -1 for match in found]
@@ -93,7 +118,7 @@ def _numbers(films, column, units, path):
 
 
 def _refuse(films, bad, column, wanted, path):
-    """Name the first film of the rows `bad`, if there are any."""
+    """Raise a CourseError that names the first film of the rows `bad`, if there are any."""
     if any(bad):
         film, value = (
             films.loc[bad, ["Image", column]].iloc[0] if column != "Image" else [films[bad]["Image"].iloc[0]] * 2
@@ -104,7 +129,7 @@ def _refuse(films, bad, column, wanted, path):
 
 
 def _findings(labels, images, path):
-    """0/1 table of the 14 findings from 'Effusion|Mass' strings; few distinct strings, so each is parsed once."""
+    """0/1 table of the 14 findings from strings such as 'Effusion|Mass'; each distinct string is parsed once."""
     codes, distinct = pd.factorize(labels)
     known = {finding: column for column, finding in enumerate(FINDINGS)}
     rows = np.zeros((len(distinct), len(FINDINGS)), np.int8)
@@ -122,18 +147,39 @@ def _findings(labels, images, path):
     return pd.DataFrame(rows[codes], columns=list(FINDINGS), index=labels.index)
 
 
-def film_stems(names):
-    """Names of films without .png, .jpg or .jpeg: the same film may be kept in another format than a table says."""
+def film_stems(names: Iterable[str]) -> pd.Series:
+    """Names of films without .png, .jpg or .jpeg, since a film may have a different format on disk than in a table.
+
+    See Also
+    --------
+    match_films : finds films by them
+
+    Examples
+    --------
+    >>> film_stems(["00000001_000.png", "00000001_000.JPG"]).tolist()
+    ['00000001_000', '00000001_000']
+    """
     index = names.index if isinstance(names, pd.Series) else None
-    names = list(names) if index is None else names.tolist()  # pandas' own texts are slow to walk through
+    names = list(names) if index is None else names.tolist()  # a pandas column of text is slow to iterate over
     parts = [(name, *name.rpartition(".")) for name in names]
     stems = [head if ending.lower() in ENDINGS else name for name, head, _, ending in parts]
     return pd.Series(stems, index, dtype=object)
 
 
-def find_films(root):
-    """Paths of the films under `root`, by file name, PNG or JPEG: in images/, images_001/images/ to images_012/images/,
-    or in root itself."""
+def find_films(root: Path) -> dict[str, Path]:
+    """Paths of the PNG and JPEG films under `root` by file name.
+
+    They may be in images/, in images_001/images/ to images_012/images/, or in root itself.
+
+    See Also
+    --------
+    match_films : the films of a table among them
+
+    Examples
+    --------
+    >>> find_films(Path("no-such-folder"))
+    {}
+    """
     folders = [root, root / "images", *sorted(root.glob("images_0*")), *sorted(root.glob("images_0*/images"))]
     return {
         path.name: path
@@ -144,13 +190,13 @@ def find_films(root):
     }
 
 
-def match_films(images, files):
-    """Paths of the films that a table lists, by the table's own names.
+def match_films(images: pd.Series, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Paths of the films in a table, by their names in the table.
 
     Parameters
     ----------
-    images : Series of film names, no two of one stem
-    files : dict, file name -> Path (`find_films`); a file of another ending is taken where the very name is absent
+    images : Series of film names, with distinct stems
+    files : dict, file name -> Path (`find_films`); if the exact name is absent, a file with a different ending counts
 
     Returns
     -------
@@ -158,7 +204,16 @@ def match_films(images, files):
 
     Raises
     ------
-    CourseError : two files of other endings could be a film.
+    CourseError : two files with different endings could be the same film.
+
+    See Also
+    --------
+    find_films : the files
+
+    Examples
+    --------
+    >>> match_films(pd.Series(["a.png", "b.png"]), {"a.jpg": Path("a.jpg")})["a.png"].name
+    'a.jpg'
     """
     stems, by_stem = film_stems(list(files)), {}
     for name, stem in zip(files, stems, strict=True):
@@ -173,14 +228,14 @@ def match_films(images, files):
     return found
 
 
-def read_boxes(path, paths):
+def read_boxes(path: Path | str, paths: Mapping[str, Path]) -> pd.DataFrame:
     """Read NIH's box list, scaled to the films on disk.
 
     Parameters
     ----------
     path : str or Path of BBox_List_2017.csv, plain or packed (header of nine fields, rows of six), or of a table with
         x, y, w and h
-    paths : dict, film name -> Path; boxes are found by stem, those of other films are left out
+    paths : dict, film name -> Path; boxes are matched by stem, and those of other films are left out
 
     Returns
     -------
@@ -188,8 +243,22 @@ def read_boxes(path, paths):
 
     Raises
     ------
-    CourseError : the file cannot be read (`util.data.tables.read_table`), a finding is unknown, or a box is not four numbers
-    within the film.
+    CourseError : the file cannot be read (`util.data.tables.read_table`), a finding is unknown, or a box is not four
+        numbers within the film.
+
+    See Also
+    --------
+    read_labels : the labels
+    util.data.outlines.outlines : boxes as masks
+
+    Examples
+    --------
+    >>> from util.data.cohort import PHANTOM
+    >>> read_boxes(PHANTOM / "films.csv", {})
+    Traceback (most recent call last):
+    util.errors.CourseError: ... has no column Image Index, ...: is it NIH's BBox_List_2017 file?
+
+    Taught in lesson 9.
     """
     path = Path(path)
     rows = read_table(path, dict(zip(BOX_HEADER, BOX_COLUMNS, strict=True)), "NIH's BBox_List_2017 file")
@@ -216,7 +285,7 @@ def read_boxes(path, paths):
 
 
 def _within_film(rows, path):
-    """x, y, w, h of a box list as floats; what has a sign is no length."""
+    """x, y, w, h of a box list as floats; a number with a sign is refused."""
     box = rows[CORNERS].map(lambda text: float(text) if LENGTH.fullmatch(text) else np.nan).astype(float)
     far = box[["x", "y"]] + box[["w", "h"]].to_numpy()
     good = (box[["w", "h"]] > 0).all(axis=1) & (far <= BOX_PIXELS).all(axis=1)
@@ -229,12 +298,12 @@ def _within_film(rows, path):
     return box
 
 
-def assign_splits(films, root):
+def assign_splits(films: pd.DataFrame, root: Path) -> tuple[np.ndarray, str]:
     """Split of every film, and a sentence that says whose split it is.
 
-    NIH's own lists (train_val_list.txt, test_list.txt) are used where both are present; an eighth of the patients of
-    train_val, and without the lists all patients, are divided by a hash of the patient number, so that a patient
-    falls on the same side whichever films are at hand.
+    NIH's own lists (train_val_list.txt, test_list.txt) are used if both are present; an eighth of the patients of
+    train_val are then validation patients. Without the lists, all patients are divided. A hash of the patient number
+    decides, so that a patient is always on the same side, whichever films are at hand.
 
     Returns
     -------
@@ -243,6 +312,19 @@ def assign_splits(films, root):
     Raises
     ------
     CourseError : a list cannot be read (`util.data.tables.read_text`), or a film is in neither of them or in both.
+
+    See Also
+    --------
+    util.data.splits.split_by_patient : a split of your own, balanced by finding
+
+    Examples
+    --------
+    >>> films = pd.DataFrame({"PatientId": [7, 7]})
+    >>> split, sentence = assign_splits(films, Path("no-such-folder"))
+    >>> bool(split[0] == split[1])
+    True
+
+    Taught in lesson 3.
     """
     unit = films["PatientId"].map({patient: _unit(patient) for patient in films["PatientId"].unique()}).to_numpy()
     lists = [root / name for name in LISTS]

@@ -1,7 +1,8 @@
-"""A film of one's own: PNG, JPEG or DICOM, from a file or from bytes in memory. Nothing is stored, no header is shown."""
+"""A film of your own: PNG, JPEG or DICOM, from a file or bytes in memory. Nothing is stored, no header is shown."""
 
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -10,25 +11,40 @@ from util.data.formats.png_jpeg import BYTES, Refused, check_bytes, gray_of, rea
 from util.errors import CourseError
 
 
-def read_own_film(source):
+def read_own_film(source: Path | str | bytes | bytearray | memoryview | BinaryIO) -> np.ndarray:
     """Read a film as a network of this course wants it: air dark, bone bright, 8 bits.
 
-    DICOM (`util.data.formats.dicom`): rescale slope or modality table, then window or table of gray levels (the first one),
-    MONOCHROME1 is inverted; 8 to 32 bits; with or without preamble; uncompressed, deflated, run-length coded, JPEG of 8
-    bits and JPEG 2000, other JPEGs where pydicom finds a decoder. PNG and JPEG (`util.data.formats.png_jpeg`): as `read_film` does.
+    DICOM (`util.data.formats.dicom`): the rescale slope or modality table is applied, then the first window or table of
+    gray levels; MONOCHROME1 is inverted. The file may have 8 to 32 bits, with or without a preamble; it may be
+    uncompressed, deflated, run-length coded, JPEG of 8 bits, JPEG 2000, or a different JPEG if pydicom finds a decoder.
+    PNG and JPEG (`util.data.formats.png_jpeg`) are read as in `read_film`.
 
     Parameters
     ----------
-    source : str or Path of a file; or its bytes: bytes, bytearray, memoryview or an open binary file
+    source : str or Path of a file; or its content as bytes, bytearray, memoryview or an open binary file
 
     Returns
     -------
-    uint8 array (h, w); nothing of the file but its pixels
+    uint8 array (h, w): only the pixels of the file
 
     Raises
     ------
-    CourseError : the file is missing, unreadable, too large for a film (64 million pixels, 256 MB), compressed in a way
-        that has no decoder here, damaged, holds several frames, colours or no picture. No text of the file is repeated.
+    CourseError : the file is missing, unreadable, damaged, too large for a film (64 million pixels, 256 MB), compressed
+        in a way that has no decoder here, or holds several frames, colors or no picture. The message repeats no text of
+        the file.
+
+    See Also
+    --------
+    util.models.input_gate.Gate : asks whether it is a frontal chest film
+    util.data.images.read_film : the same for the films of a cohort
+
+    Examples
+    --------
+    >>> from util.data.cohort import PHANTOM
+    >>> read_own_film(PHANTOM / "films" / "00000001_000.jpg").shape
+    (320, 320)
+
+    Taught in lesson 9.
     """
     name = f"The film {Path(source).name}" if isinstance(source, str | Path) else "This upload"
     try:
@@ -61,10 +77,28 @@ def _bytes_of(source):
     raise Refused("is neither a path nor the bytes of a file", "give one of them")
 
 
-def as_dicom(film):
-    """A film packed as X-ray machines do it, to try the reader: bytes of a DICOM file, 12 bits, MONOCHROME1, with a window.
+def as_dicom(film: np.ndarray) -> bytes:
+    """A film packed as X-ray machines do, to try the reader: a DICOM file of 12 bits, MONOCHROME1, with a window.
 
-    film : uint8 (h, w); the file says of whom and when nothing at all
+    Parameters
+    ----------
+    film : uint8 (h, w)
+
+    Returns
+    -------
+    bytes; they say nothing about patient or date
+
+    See Also
+    --------
+    read_own_film : reads it back
+
+    Examples
+    --------
+    >>> film = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    >>> bool((read_own_film(as_dicom(film)) == film).all())
+    True
+
+    Taught in lesson 9.
     """
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian, generate_uid

@@ -1,6 +1,6 @@
-"""Text and tables that somebody else wrote, read within bounds: nothing is unpacked or kept before its size is known.
+"""Read text and tables of unknown origin within bounds: nothing is unpacked or kept before its size is known.
 
-A table of all of ChestX-ray14 has 8 MB and 112,120 rows; what is much larger is no such table.
+The table of all of ChestX-ray14 has 8 MB and 112,120 rows; a much larger file is no such table.
 """
 
 import bz2
@@ -11,6 +11,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from functools import partial
 from operator import itemgetter
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,7 @@ import pandas as pd
 
 from util.errors import CourseError
 
-MOST_BYTES = 32 * 2**20  # of a file, and of what is packed in it
+MOST_BYTES = 32 * 2**20  # of a file, packed and unpacked
 MOST_LINES, MOST_COLUMNS = 250_000, 200
 MOST_PARTS = 1000  # gzip files joined to one, or files in a zip
 MOST_MEMORY = 128 * 2**20  # bytes that unpacking .xz may ask for
@@ -30,41 +31,82 @@ PACKINGS = ("", ".gz", ".zip", ".xz", ".bz2")
 
 
 class Unreadable(Exception):
-    """Why a file cannot be read, in words."""
+    """Why a file cannot be read, in words.
+
+    See Also
+    --------
+    read_text : turns it into a CourseError
+
+    Examples
+    --------
+    >>> str(Unreadable("it is empty"))
+    'it is empty'
+    """
 
 
-def quoted(text):
-    """A foreign text as a message may repeat it: in quotes, on one line, not too long."""
+def quoted(text: str) -> str:
+    """Text of unknown origin, made safe for a message: in quotes, on one line, not too long.
+
+    See Also
+    --------
+    named : the same without quotes
+
+    Examples
+    --------
+    >>> quoted("Mass"), len(quoted(100 * "a"))
+    ("'Mass'", 82)
+    """
     return repr(text if len(text) <= QUOTED else f"{text[: QUOTED - 3]}...")
 
 
-def named(text):
-    """As `quoted`, without the quotes: the name of a film."""
+def named(text: str) -> str:
+    """As `quoted`, without the quotes, for the name of a film.
+
+    See Also
+    --------
+    quoted : the same in quotes
+
+    Examples
+    --------
+    >>> named("00000001_000.png")
+    '00000001_000.png'
+    """
     return quoted(text)[1:-1]
 
 
-def read_text(path, remedy="fetch it again from NIH", most=MOST_BYTES):
-    """Text of a file in UTF-8, plain or packed as .gz, .zip, .xz or .bz2, whatever its name ends in.
+def read_text(path: Path | str, remedy: str = "fetch it again from NIH", most: int = MOST_BYTES) -> str:
+    """Text of a file in UTF-8, plain or packed as .gz, .zip, .xz or .bz2; the ending of its name does not matter.
 
     Parameters
     ----------
     path : str or Path
-    remedy : str, what to do where it cannot be read
-    most : int, bytes that the file, and what is packed in it, may have
+    remedy : str, what the message advises if the file cannot be read
+    most : int, the most bytes that the file may have, packed and unpacked
 
     Returns
     -------
-    str, without a byte order mark, its line ends as they are
+    str, without a byte order mark, with line ends unchanged
 
     Raises
     ------
-    CourseError : no regular file, more than `most` bytes as it is or unpacked, damaged, or no text in UTF-8.
+    CourseError : not a regular file, more than `most` bytes packed or unpacked, damaged, or not text in UTF-8.
+
+    See Also
+    --------
+    read_lines : its lines
+    read_table : its columns
+
+    Examples
+    --------
+    >>> from util.data.cohort import PHANTOM
+    >>> read_text(PHANTOM / "boxes.csv").split()[0]
+    'Image,finding,x,y,w,h'
     """
     try:
         return _decoded(_unpacked(_bytes(Path(path), most), most))
     except Unreadable as error:
         reason = str(error)
-    except OSError as error:  # bz2 says so, too, without a number, where its data are damaged
+    except OSError as error:  # bz2 raises one without a number if its data are damaged
         reason = error.strerror or DAMAGED
     except (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile):
         reason = DAMAGED
@@ -72,8 +114,8 @@ def read_text(path, remedy="fetch it again from NIH", most=MOST_BYTES):
 
 
 def _bytes(path, most):
-    """What stands in a regular file."""
-    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+    """The content of a regular file."""
+    if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait forever
         raise Unreadable("it is a folder, a device or a pipe, not a file")
     with path.open("rb") as file:
         data = file.read(most + 1)
@@ -89,7 +131,7 @@ def _bounded(data, most):
 
 
 def _unpacked(data, most):
-    """The bytes, or those that are packed in them; packed once, not in layers."""
+    """The bytes, unpacked if they are packed; an archive in an archive is refused."""
     if (unpack := _packing(data)) is None:
         return data
     data = _bounded(unpack(data, most + 1), most)
@@ -99,11 +141,11 @@ def _unpacked(data, most):
 
 
 def _packing(data):
-    """The function that unpacks these bytes, by how they begin, or None."""
+    """The function that unpacks these bytes, chosen by their first bytes, or None."""
     packings = {
         b"\x1f\x8b": partial(_inflated, lambda: zlib.decompressobj(31)),
         b"PK\x03\x04": _unzipped,
-        b"PK\x05\x06": _unzipped,  # of no file
+        b"PK\x05\x06": _unzipped,  # an empty zip
         b"BZh": partial(_inflated, bz2.BZ2Decompressor),
         b"\xfd7zXZ": partial(_inflated, lambda: lzma.LZMADecompressor(memlimit=MOST_MEMORY)),
     }
@@ -111,7 +153,7 @@ def _packing(data):
 
 
 def _inflated(decompressor, data, most):
-    """At most so many bytes of what is packed in a stream, or in several that follow each other."""
+    """At most `most` bytes of what is packed in a stream, or in several streams in a row."""
     parts, size, place = [], 0, 0
     for _ in range(MOST_PARTS):
         stream = decompressor()
@@ -125,14 +167,14 @@ def _inflated(decompressor, data, most):
                 return b"".join(parts)
             place += len(chunk)
         place -= len(stream.unused_data)
-        if not data[place:].strip(b"\0"):  # tapes are filled up with zeros
+        if not data[place:].strip(b"\0"):  # tapes are padded with zeros
             return b"".join(parts)
     raise Unreadable(f"it is joined of more than {MOST_PARTS:,} parts")
 
 
 def _unzipped(data, most):
-    """At most so many bytes of the one table in a zip; what macOS adds, and other hidden files, do not count."""
-    if data.count(b"PK\x01\x02") > MOST_PARTS:  # an entry of its list begins so; the list itself is not read before
+    """At most `most` bytes of the one table in a zip; hidden files, such as those that macOS adds, do not count."""
+    if data.count(b"PK\x01\x02") > MOST_PARTS:  # each entry of the list begins so; counted before the list is read
         raise Unreadable(f"it holds more than {MOST_PARTS:,} files")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -144,7 +186,7 @@ def _unzipped(data, most):
 
 
 def _only_table(members):
-    """Entry of the one table in a zip, packed in a way that unpacks piece by piece."""
+    """Entry of the one table in a zip; it must be packed in a way that can be unpacked piece by piece."""
     tables = [member for member in members if not (member.is_dir() or _hidden(member.filename))]
     if len(tables) > 1:
         tables = [member for member in tables if member.filename.lower().endswith((".csv", ".txt"))]
@@ -163,7 +205,7 @@ def _hidden(name):
 
 
 def _decoded(data):
-    """Text of bytes in UTF-8, with a byte order mark or without."""
+    """Text from bytes in UTF-8, with or without a byte order mark."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -174,20 +216,33 @@ def _decoded(data):
     return text
 
 
-def read_lines(path):
-    """Lines of a text, without blanks around them and without empty ones: list of str. Raises as `read_text`."""
+def read_lines(path: Path | str) -> list[str]:
+    """Lines of a text, stripped and without empty ones: list of str. It raises the same errors as `read_text`.
+
+    See Also
+    --------
+    read_text : the whole text
+
+    Examples
+    --------
+    >>> from util.data.cohort import PHANTOM
+    >>> read_lines(PHANTOM / "boxes.csv")[0]
+    'Image,finding,x,y,w,h'
+    """
     return list(filter(None, map(str.strip, _lines(path))))
 
 
-def read_table(path, columns, whose, **options):
-    """Some columns of a table of values separated by commas.
+def read_table(
+    path: Path | str, columns: Mapping[str | tuple[str, ...], str], whose: str, **options: str | int
+) -> pd.DataFrame:
+    """Some columns of a table of comma-separated values.
 
     Parameters
     ----------
     path : str or Path, as for `read_text`
-    columns : dict, name in the header, or a tuple of names of which one stands there, -> name wanted; two or more
+    columns : dict of at least two columns: name in the header, or a tuple of alternative names -> name wanted
     whose : str, such as "NIH's Data_Entry_2017 file", for messages
-    options : of `read_text`
+    options : those of `read_text`
 
     Returns
     -------
@@ -195,9 +250,21 @@ def read_table(path, columns, whose, **options):
 
     Raises
     ------
-    CourseError : as `read_text`; a column that is absent or stands twice; a row that is longer or shorter than the
-    header, save for empty cells at its end; quotes that do not close; more than 250,000 lines, 200 columns or 131,072
-    characters in a cell.
+    CourseError : as in `read_text`; a column that is absent or appears twice; a row that is longer or shorter than the
+        header, except for empty cells at its end; quotes that do not close; more than 250,000 lines, 200 columns or
+        131,072 characters in a cell.
+
+    See Also
+    --------
+    read_text : the text behind it
+    util.data.nih.read_labels : NIH's label table
+
+    Examples
+    --------
+    >>> from util.data.cohort import PHANTOM
+    >>> table = read_table(PHANTOM / "boxes.csv", {"Image": "film", "x": "left"}, "the phantom's boxes")
+    >>> list(table.columns)
+    ['film', 'left']
     """
     rows = csv.reader(_lines(path, **options), strict=True)
     try:
@@ -210,7 +277,7 @@ def read_table(path, columns, whose, **options):
 
 
 def _lines(path, **options):
-    """The lines of a text with their ends, counted before they are taken apart."""
+    """The lines of a text with their ends, counted before they are split."""
     text = read_text(path, **options)
     if max(text.count("\n"), text.count("\r")) > MOST_LINES:
         raise CourseError(f"{path} has more than {MOST_LINES:,} lines: keep those of ChestX-ray14.")
@@ -222,7 +289,7 @@ def _refused(path, line, reason):
 
 
 def _places(path, header, columns, whose):
-    """Where the wanted columns stand in a header, each once."""
+    """Positions of the wanted columns in a header, where each must appear once."""
     if len(header) > MOST_COLUMNS:
         raise CourseError(f"{path} has more than {MOST_COLUMNS} columns: keep those of {whose}.")
     names = [name if isinstance(name, tuple) else (name,) for name in columns]
@@ -237,7 +304,7 @@ def _places(path, header, columns, whose):
 
 
 def _as_wide(path, header, rows):
-    """The rows that are not blank, each as wide as the header; empty names and cells at the end do not count."""
+    """The rows that are not blank, each as wide as the header, not counting empty names and cells at the end."""
     width = max(place for place, name in enumerate(header, 1) if name)
     for row in filter(None, rows):
         if len(row) != width and (len(row) < width or any(row[width:])):

@@ -1,4 +1,4 @@
-"""Is a heat map where the finding is? The pointing game, IoU and energy, beside players that never looked (notebook 5).
+"""Is a heat map where the finding is? The pointing game, IoU and energy, next to players that never look (lesson 10).
 
 Zhang et al., the pointing game, ECCV 2016 (arXiv 1608.00507); Wang et al., energy in the box, Score-CAM, CVPRW 2020
 (arXiv 1910.01279); Wang et al., IoU with boxes, ChestX-ray8, CVPR 2017 (arXiv 1705.02315).
@@ -6,20 +6,21 @@ Zhang et al., the pointing game, ECCV 2016 (arXiv 1608.00507); Wang et al., ener
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtr
 
 from util.data.outlines import box_mask, corners_of
 from util.errors import CourseError
 from util.explain.heat_maps import upsample
 from util.metrics.proportions import clustered_mean, share_interval, student_quantile
 
-OVERLAPS = (0.1, 0.3, 0.5)  # IoU from which a region counts, as in ChestX-ray8
+OVERLAPS = (0.1, 0.3, 0.5)  # IoU from which a region counts as a hit, as in ChestX-ray8
 MEASURES = ("pointing", "energy", *(f"IoU >= {overlap}" for overlap in OVERLAPS))
 
 
 def peak(cam, size):
-    """Where a map points: the centre of its highest cell.
+    """Where a map points: the center of its highest cell.
 
-    The cell's centre is exact where the highest pixel of an enlarged map is not: along the border those are flat.
+    The cell is well defined where the highest pixel of an enlarged map is not: along its border, such a map is flat.
 
     Parameters
     ----------
@@ -28,7 +29,18 @@ def peak(cam, size):
 
     Returns
     -------
-    (x, y) in pixels of the film, or None where nothing in the map is positive: it points nowhere
+    (x, y) in pixels of the film, or None if nothing in the map is positive, so that it points nowhere
+
+    See Also
+    --------
+    hit : whether the peak lies on the finding
+
+    Examples
+    --------
+    >>> [float(value) for value in peak([[0, 0], [0, 1]], size=(100, 200))]
+    [150.0, 75.0]
+
+    Taught in lesson 9.
     """
     cam = np.asarray(cam)
     if cam.ndim != 2 or not np.isfinite(cam).all():
@@ -40,18 +52,33 @@ def peak(cam, size):
 
 
 def hit(cam, mask):
-    """The pointing game: does the map's peak lie on the finding?
+    """The pointing game: is the peak of the map on the finding?
 
-    Without the tolerance of 15 pixels that the original allows. A map that points nowhere is a miss.
+    There is no tolerance of 15 pixels as in the original. A map that points nowhere is a miss.
 
-    cam : float array (rows, columns), one map; mask : bool array (height, width), one finding's outline on one film
+    Parameters
+    ----------
+    cam : float array (rows, columns), one map
+    mask : bool array (height, width), one finding's outline on one film
+
+    See Also
+    --------
+    peak : the point that counts
+    judge_map : all measures at once
+
+    Examples
+    --------
+    >>> hit([[0, 1]], np.array([[False, False, True, True]]))
+    True
+
+    Taught in lesson 9.
     """
     point = peak(cam, mask.shape)
     return point is not None and _on(point, mask)
 
 
 def constant_point(masks):
-    """The point that lies on the most outlines: the best that a player can do who never looks at a film.
+    """The point on the most outlines: the best that a player can do who never looks at a film.
 
     Parameters
     ----------
@@ -59,7 +86,19 @@ def constant_point(masks):
 
     Returns
     -------
-    (x, y) as shares of a film, 0 to 1; of several equally good points the one nearest to their middle
+    (x, y) as shares of a film, 0 to 1; of several equally good points, the one nearest to their middle
+
+    See Also
+    --------
+    constant_box : the same for outlines
+    judge_constant : how good it is
+
+    Examples
+    --------
+    >>> constant_point(np.array([[[False, False], [False, True]]]))
+    (0.75, 0.75)
+
+    Taught in lesson 10.
     """
     masks = np.asarray(masks)
     if masks.ndim != 3 or not len(masks):
@@ -71,7 +110,7 @@ def constant_point(masks):
 
 
 def constant_box(boxes, masks):
-    """The box that overlaps most with all outlines: the best outline of a player who never looks at a film.
+    """The box with the largest overlap with all outlines: the best that a player can draw who never looks at a film.
 
     Parameters
     ----------
@@ -81,6 +120,19 @@ def constant_box(boxes, masks):
     Returns
     -------
     float array (4,) x, y, w, h: the candidate with the largest mean IoU with the outlines (the first of several)
+
+    See Also
+    --------
+    constant_point : the same for the pointing game
+    judge_constant : how good it is
+
+    Examples
+    --------
+    >>> masks = np.array([[[False, True], [False, True]]])
+    >>> constant_box([[0, 0, 0.5, 1], [0.5, 0, 0.5, 1]], masks).tolist()
+    [0.5, 0.0, 0.5, 1.0]
+
+    Taught in lesson 10.
     """
     corners = np.array(corners_of(boxes)).T
     rows, columns = masks.shape[1:]
@@ -97,41 +149,110 @@ def region(cam, size, share=0.5):
 
     Parameters
     ----------
-    cam : float array (rows, columns), one map; size : (height, width) of the film in pixels; share : float in (0, 1]
+    cam : float array (rows, columns), one map
+    size : (height, width) of the film in pixels
+    share : float in (0, 1]
 
     Returns
     -------
-    bool array (height, width); empty where nothing in the map is positive
+    bool array (height, width); False everywhere if nothing in the map is positive
+
+    See Also
+    --------
+    iou : compares it with an outline
+    util.explain.heat_maps.upsample : the enlarged map
+
+    Examples
+    --------
+    >>> region([[0, 1]], (1, 4)).tolist()
+    [[False, False, True, True]]
+
+    Taught in lesson 10.
     """
     large = upsample(np.maximum(cam, 0), size)
     return large >= share * large.max() if large.max() > 0 else np.zeros(size, bool)
 
 
 def iou(a, b):
-    """Intersection over union of two masks, bool (height, width): 0 apart, 1 equal; 0 where both are empty."""
+    """Intersection over union of two masks, bool (height, width): 0 apart, 1 equal; 0 if both are empty.
+
+    See Also
+    --------
+    energy : needs no cut-off
+    region : the outline of a map
+
+    Examples
+    --------
+    >>> print(round(iou(np.array([[True, True, False]]), np.array([[False, True, True]])), 3))
+    0.333
+
+    Taught in lesson 10.
+    """
     either = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / either if either else 0.0
 
 
 def energy(cam, mask):
-    """Share of a map's positive evidence that lies in a mask, 0 to 1; 0 where nothing in the map is positive.
+    """Share of a map's positive evidence that is within a mask, 0 to 1; 0 if nothing in the map is positive.
 
-    cam : float array (rows, columns); mask : bool array (height, width), on which the map is enlarged
+    Parameters
+    ----------
+    cam : float array (rows, columns)
+    mask : bool array (height, width); the map is enlarged to its size
+
+    See Also
+    --------
+    iou : compares outlines instead
+
+    Examples
+    --------
+    >>> energy([[0, 1]], np.array([[False, False, True, True]]))
+    0.875
+
+    Taught in lesson 10.
     """
     large = upsample(np.maximum(cam, 0), mask.shape).astype(float)
     return float(large[mask].sum() / large.sum()) if large.sum() > 0 else 0.0
 
 
 def judge_map(cam, mask):
-    """All measures of one map: dict measure -> number, of MEASURES.
+    """All measures of one map: dict with a number for each of MEASURES.
 
-    cam : float array (rows, columns); mask : bool array (height, width), this finding's outline on this film
+    Parameters
+    ----------
+    cam : float array (rows, columns)
+    mask : bool array (height, width), this finding's outline on this film
+
+    See Also
+    --------
+    judge_constant : a player that names the same place on every film
+    judge_nothing : a player that knows nothing
+
+    Examples
+    --------
+    >>> judge_map([[0, 1]], np.array([[False, False, True, True]]))["energy"]
+    0.875
+
+    Taught in lesson 10.
     """
     return _scores(hit(cam, mask), energy(cam, mask), iou(region(cam, mask.shape), mask))
 
 
 def judge_constant(point, box, mask):
-    """As `judge_map`, of a player who always names the same point (x, y) and box (x, y, w, h), as shares of a film."""
+    """As `judge_map`, for a player who always names the same point (x, y) and box (x, y, w, h), as shares of a film.
+
+    See Also
+    --------
+    constant_point : the best point
+    constant_box : the best box
+
+    Examples
+    --------
+    >>> judge_constant((0.9, 0.5), (0.5, 0, 0.5, 1), np.array([[False, False, True, True]]))["pointing"]
+    1.0
+
+    Taught in lesson 10.
+    """
     height, width = mask.shape
     own = box_mask([np.asarray(box) * [width, height, width, height]], mask.shape)
     inside = np.count_nonzero(own & mask) / max(1, np.count_nonzero(own))
@@ -139,7 +260,19 @@ def judge_constant(point, box, mask):
 
 
 def judge_nothing(mask):
-    """As `judge_map`, of what knows nothing: a random point (its chance to hit), an even map, the whole film."""
+    """As `judge_map`, for players that know nothing: a random point (its chance to hit), an even map, the whole film.
+
+    See Also
+    --------
+    judge_map : the map itself
+
+    Examples
+    --------
+    >>> judge_nothing(np.array([[False, False, True, True]]))["pointing"]
+    0.5
+
+    Taught in lesson 10.
+    """
     return _scores(mask.mean(), mask.mean(), mask.mean())
 
 
@@ -148,7 +281,7 @@ def _scores(pointing, inside, overlap):
 
 
 def _on(point, mask):
-    """Does a point (x, y) in pixels lie on the mask?"""
+    """Whether a point (x, y) in pixels is on the mask."""
     column, row = (min(int(place), pixels - 1) for place, pixels in zip(point, mask.shape[::-1], strict=True))
     return bool(mask[row, column])
 
@@ -158,16 +291,57 @@ def difference_interval(values, others, patients=None, level=0.95):
 
     Parameters
     ----------
-    values, others : arrays (n,), film by film; patients : array (n,) or None; level : float in (0, 1)
+    values, others : arrays (n,), film by film
+    patients : array (n,), the patient of each film, or None to treat the films as independent
+    level : float in (0, 1)
 
     Returns
     -------
-    (difference, low, high) : floats; no interval (NaN) of a single patient. Student's, with as many degrees of freedom
-    as there are patients of equal weight, less one: percentiles of a bootstrap of eight films are too narrow.
+    (difference, low, high) : floats; the interval is NaN for a single patient. It is Student's, with the effective
+        number of patients less one as degrees of freedom: bootstrap percentiles of eight films are too narrow.
+
+    See Also
+    --------
+    localisation_table : each player by itself
+    util.metrics.proportions.clustered_mean : the variance behind the interval
+
+    Examples
+    --------
+    >>> mean, low, high = difference_interval([1, 1, 0, 1], [0, 1, 0, 0], patients=[1, 2, 3, 4])
+    >>> print(mean, low < 0 < high)
+    0.5 True
+
+    Taught in lesson 10.
     """
     mean, variance, effective = clustered_mean(np.asarray(values, float) - np.asarray(others, float), patients)
     reach = student_quantile(level, effective - 1) * np.sqrt(variance)
     return mean, float(mean - reach), float(mean + reach)
+
+
+def difference_p(values, others, patients=None):
+    """Two-sided p-value of no difference between two players on the same films: that of `difference_interval`.
+
+    Parameters as there. Returns a float; NaN of a single patient, and 1 where no film differs.
+
+    See Also
+    --------
+    difference_interval : the difference with its interval
+    util.metrics.proportions.holm : adjusts several such p-values
+
+    Examples
+    --------
+    >>> difference_p([1, 0, 1, 1], [1, 0, 1, 1], [7, 7, 8, 9])
+    1.0
+
+    Taught in lesson 10.
+    """
+    differences = np.asarray(values, float) - np.asarray(others, float)
+    mean, variance, effective = clustered_mean(differences, patients)
+    if not differences.any():
+        return 1.0
+    if np.isnan(variance):
+        return float("nan")
+    return float(2 * stdtr(effective - 1, -abs(mean) / np.sqrt(variance))) if variance > 0 else 0.0
 
 
 def localisation_table(judged, measure, level=0.95):
@@ -175,14 +349,28 @@ def localisation_table(judged, measure, level=0.95):
 
     Parameters
     ----------
-    judged : DataFrame, one row for each player, film and finding: player, finding, PatientId and MEASURES; may have
+    judged : DataFrame, one row for each player, film and finding: player, finding, PatientId and MEASURES; optionally
         cells, the size of the finding's outline in cells of the map
     measure : one of MEASURES
+    level : float in (0, 1)
 
     Returns
     -------
-    DataFrame, index (finding, player), in the order met, then 'all': value, low, high, films, patients and note, which
-    says where the median outline is smaller than one cell of the map: there the map cannot be right, only lucky
+    DataFrame, index (finding, player), in order of appearance, then 'all': value, low, high, films, patients and note,
+    which says where the median outline is smaller than one cell of the map: there the map cannot be right, only lucky
+
+    See Also
+    --------
+    judge_map : the rows
+    difference_interval : two players on the same films
+
+    Examples
+    --------
+    >>> judged = pd.DataFrame({"player": "map", "finding": "Mass", "PatientId": [1, 2], "energy": [0.2, 0.4]})
+    >>> print(round(float(localisation_table(judged, "energy").loc[("all", "map"), "value"]), 3))
+    0.3
+
+    Taught in lesson 10.
     """
     if measure not in MEASURES:
         raise CourseError(f"There is no measure {measure!r}: choose one of {', '.join(MEASURES)}.")

@@ -1,4 +1,4 @@
-"""Does a heat map depend on the model, and the model on what the map marks? Sanity checks and faithfulness (notebook 5).
+"""Does a heat map depend on the model, and the model on what the map marks? Sanity and faithfulness (lesson 10).
 
 Adebayo et al., Sanity checks for saliency maps, NeurIPS 2018 (arXiv 1810.03292); Petsiuk et al., RISE: deletion and
 insertion, BMVC 2018 (arXiv 1806.07421).
@@ -14,7 +14,7 @@ from util.errors import CourseError
 from util.explain.heat_maps import grad_cam
 from util.progress import progress
 
-SHARES = (0.0, 0.1, 0.3, 1.0)  # of a film's cells deleted, or inserted
+SHARES = (0.0, 0.1, 0.3, 1.0)  # of a film's cells that are deleted or inserted
 
 
 def rank_correlation(maps, others):
@@ -22,7 +22,18 @@ def rank_correlation(maps, others):
 
     Returns
     -------
-    float array (...); 0 where one of the two maps is constant: it then says nothing of the other
+    float array (...); 0 where one of the two maps is constant and so says nothing about the other
+
+    See Also
+    --------
+    randomisation : uses it
+
+    Examples
+    --------
+    >>> print(round(float(rank_correlation([[1, 2], [3, 4]], [[4, 3], [2, 1]])), 3))
+    -1.0
+
+    Taught in lesson 10.
     """
     a, b = (np.asarray(array, float).reshape(*np.shape(array)[:-2], -1) for array in (maps, others))
     a, b = (rankdata(array, axis=-1) - (array.shape[-1] + 1) / 2 for array in (a, b))
@@ -34,7 +45,7 @@ def randomisation(model, films, layer="relu", method=grad_cam, seeds=(0, 1, 2)):
     """Shuffle the weights stage by stage, from the top down, and compare the maps with those of the intact model.
 
     A map that survives shows edges of the film, not what the model learned. Every kernel, scale and shift of a stage
-    keeps its numbers, in random order; running statistics stay. The model is intact again afterwards, whatever happens.
+    keeps its numbers, in random order; running statistics stay. Afterward the model is intact again in any case.
 
     Parameters
     ----------
@@ -45,8 +56,21 @@ def randomisation(model, films, layer="relu", method=grad_cam, seeds=(0, 1, 2)):
     Returns
     -------
     DataFrame (index: the last stage shuffled, 'intact' first; a column for each output of the model), from 0 to 1: the
-    size of Spearman's correlation over the cells, without its sign, the mean over films and seeds. Without its sign,
-    since a map turned into its negative still shows the same edges, and signs that differ would cancel in a mean.
+    absolute value of Spearman's correlation over the cells, averaged over films and seeds. The sign is dropped because
+    the negative of a map still shows the same edges, and because opposite signs would cancel in the mean.
+
+    See Also
+    --------
+    rank_correlation : the measure
+    faithfulness : the question the other way around
+
+    Examples
+    --------
+    Not run by the tests, since it needs Keras and a trained network.
+
+    >>> table = randomisation(pretrained.model, films, seeds=(0,))  # doctest: +SKIP
+
+    Taught in lesson 10.
     """
     intact = method(model, films, layer)[1]
     sizes = {"intact": [np.abs(rank_correlation(intact, intact))]}
@@ -63,7 +87,21 @@ def randomisation(model, films, layer="relu", method=grad_cam, seeds=(0, 1, 2)):
 
 @contextmanager
 def restored(model):
-    """Whatever the block does to a model's weights is undone at its end."""
+    """Context manager that restores a model's weights at the end of the block.
+
+    See Also
+    --------
+    randomisation : uses it
+
+    Examples
+    --------
+    Not run by the tests, since it needs Keras and a network.
+
+    >>> with restored(model):  # doctest: +SKIP
+    ...     model.set_weights([0 * array for array in model.get_weights()])
+
+    Taught in lesson 10.
+    """
     kept = [variable.numpy().copy() for variable in model.variables]
     try:
         yield model
@@ -73,7 +111,7 @@ def restored(model):
 
 
 def _stages(model):
-    """Trainable variables by stage, from the top down; a stage is what stands before the first '_' of a layer's name."""
+    """Trainable variables by stage, from the top down; a stage is the part of a layer's name before the first '_'."""
     stages = {}
     for layer in reversed(model.layers):
         if layer.trainable_variables:
@@ -82,7 +120,19 @@ def _stages(model):
 
 
 def middle_first(rows, columns):
-    """A map that never looked at a film: float (rows, columns), highest in the middle, falling with the distance."""
+    """A map that ignores the film: float (rows, columns), highest in the middle, falling with the distance from it.
+
+    See Also
+    --------
+    faithfulness : takes it as a rival
+
+    Examples
+    --------
+    >>> int(middle_first(3, 3).argmax())
+    4
+
+    Taught in lesson 10.
+    """
     across, down = (np.arange(n) - (n - 1) / 2 for n in (columns, rows))
     return -np.hypot(down[:, None], across)
 
@@ -90,22 +140,36 @@ def middle_first(rows, columns):
 def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_size=8):
     """Deletion and insertion: does the logit follow the cells that a map ranks first?
 
-    Deletion paints the first cells mid-gray (the mean of the training films), insertion shows only them on gray. How
-    much that is, only rivals tell: the map of another film, a map that never looked, and cells in random order.
+    Deletion paints the first cells mid-gray (the mean of the training films); insertion shows only them, on gray.
+    Rivals give the scale: the map of a different film, a map that ignores the film, and cells in random order.
 
     Parameters
     ----------
     model : keras.Model, as for `util.explain.heat_maps.grad_cam`
     films : float32 (n, h, w, channels), standardized
-    findings : int (n,), the number of the finding asked of each film
-    rankings : dict name -> float (n, rows, columns), a map for each film, its highest cell the first
+    findings : int (n,), the number of the finding in question for each film
+    rankings : dict name -> float (n, rows, columns), a map for each film, whose highest cell comes first
     shares : increasing floats from 0 to 1, of the cells
-    seed : int, of the random order, another one for each film
+    seed : int, of the random orders, which differ from film to film
+    batch_size : int, films at a time
 
     Returns
     -------
     DataFrame, one row for each film, order (the names of `rankings`, then 'random') and share: film, order, share,
     deletion, insertion (logits)
+
+    See Also
+    --------
+    area_under : one number for each curve
+    util.explain.heat_maps.occlusion : hides one cell at a time
+
+    Examples
+    --------
+    Not run by the tests, since it needs Keras and a trained network.
+
+    >>> curves = faithfulness(pretrained.model, films, [2], {"Grad-CAM": maps[:, 2]})  # doctest: +SKIP
+
+    Taught in lesson 10.
     """
     films, shares = np.asarray(films), np.asarray(shares, float)
     rankings = {name: np.asarray(maps) for name, maps in rankings.items()}
@@ -132,13 +196,13 @@ def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_
 
 
 def _logits_of(model, films, pictures, batch_size):
-    """Logits of films of which only some cells are kept; each different picture is shown to the model once.
+    """Logits of films of which only some cells are kept; each distinct picture is shown to the model once.
 
     pictures : list of (number of the film, bool (rows, columns) of the cells kept)
     """
     from util.models.predict import predict_films
 
-    keys = [(0 if not cells.any() else film, cells.tobytes()) for film, cells in pictures]  # all grey: no film at all
+    keys = [(0 if not cells.any() else film, cells.tobytes()) for film, cells in pictures]  # all gray: no film at all
     different = {key: picture for key, picture in zip(keys, pictures, strict=True)}
     todo, logits = list(different.items()), {}
     for start in progress(range(0, len(todo), batch_size), "deleting and inserting"):
@@ -149,12 +213,30 @@ def _logits_of(model, films, pictures, batch_size):
 
 
 def _enlarge(cells, size):
-    """Cells (rows, columns) as pixels (height, width), float32: each pixel takes its cell."""
+    """Cells (rows, columns) as pixels (height, width), float32: each pixel takes the value of its cell."""
     rows, columns = (np.arange(n) * k // n for n, k in zip(size, cells.shape, strict=True))
     return cells[np.ix_(rows, columns)].astype(np.float32)
 
 
 def area_under(curves, what):
-    """Mean logit along each curve of `faithfulness` (trapezoid rule over the share): DataFrame (film, order)."""
+    """Mean logit along each curve of `faithfulness`, by the trapezoid rule over the share: DataFrame (film, order).
+
+    Parameters
+    ----------
+    curves : DataFrame of `faithfulness`
+    what : 'deletion' or 'insertion'
+
+    See Also
+    --------
+    faithfulness : the curves
+
+    Examples
+    --------
+    >>> curves = pd.DataFrame({"film": 0, "order": "map", "share": [0.0, 1.0], "deletion": [3.0, 1.0]})
+    >>> print(round(float(area_under(curves, "deletion").loc[0, "map"]), 3))
+    2.0
+
+    Taught in lesson 10.
+    """
     areas = curves.groupby(["film", "order"])[[what, "share"]].apply(lambda c: np.trapezoid(c[what], c["share"]))
     return areas.unstack("order")

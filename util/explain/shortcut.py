@@ -1,7 +1,7 @@
-"""A shortcut caught red-handed: a stamp printed on the films of ill patients, and a head that learns it (notebook 5).
+"""A shortcut caught red-handed: a stamp printed on the films of ill patients, and a head that learns it (lesson 10).
 
-Real collections hold such stamps: Zech et al., PLOS Medicine 2018 (10.1371/journal.pmed.1002683); DeGrave et al.,
-Nature Machine Intelligence 2021 (10.1038/s42256-021-00338-7).
+Real collections contain such stamps: Zech et al., PLOS Medicine 2018 (doi 10.1371/journal.pmed.1002683); DeGrave et
+al., Nature Machine Intelligence 2021 (doi 10.1038/s42256-021-00338-7).
 """
 
 import numpy as np
@@ -11,16 +11,28 @@ from util.progress import progress
 
 
 def stamp(film, rng):
-    """Print a stamp, a bright plate with a dark cross, near the upper corner at the left of a film.
+    """Print a stamp, a bright plate with a dark cross, near the upper left corner of a film.
 
     Parameters
     ----------
     film : uint8 (h, w), at least 64 pixels on each side
-    rng : numpy.random.Generator, where exactly
+    rng : numpy.random.Generator, chooses the exact position
 
     Returns
     -------
     (film, mask) : uint8 (h, w), a copy, and bool (h, w), where the stamp is
+
+    See Also
+    --------
+    fit_head : the head that learns it
+
+    Examples
+    --------
+    >>> film, mask = stamp(np.zeros((90, 90), np.uint8), np.random.default_rng(0))
+    >>> int(mask.sum()), sorted(set(film[mask].tolist()))
+    (100, [5, 250])
+
+    Taught in lesson 10.
     """
     if film.ndim != 2 or min(film.shape) < 64:
         raise CourseError(f"A film (h, w) of at least 64 pixels a side is needed, here shape {film.shape}.")
@@ -36,16 +48,30 @@ def stamp(film, rng):
 
 
 def pooled_features(features, films, batch_size=8):
-    """What the frozen network hands to its head: the mean of each channel.
+    """What the frozen network passes to its head: the mean of each channel.
 
     Parameters
     ----------
     features : keras.Model, films -> activations (n, rows, columns, channels) of the last ReLU
-    films : float32 (n, h, w, channels), standardised
+    films : float32 (n, h, w, channels), standardized
+    batch_size : int, films at a time
 
     Returns
     -------
     float32 (n, channels)
+
+    See Also
+    --------
+    fit_head : a head on these features
+
+    Examples
+    --------
+    Not run by the tests, since it needs Keras and a trained network.
+
+    >>> pooled_features(features, films).shape  # doctest: +SKIP
+    (8, 1024)
+
+    Taught in lesson 10.
     """
     from util.models.predict import predict_films
 
@@ -55,16 +81,30 @@ def pooled_features(features, films, batch_size=8):
 
 
 def fit_head(features, labels):
-    """A linear head on frozen features: logistic regression on standardised features, solved in a moment.
+    """A linear head on frozen features: logistic regression on standardized features, solved in a moment.
 
     Parameters
     ----------
     features : float (n, channels)
-    labels : (n, k) of 0/1, a column for each question; both answers must occur
+    labels : (n, k) of 0/1, a column for each question; each column needs both 0 and 1
 
     Returns
     -------
-    (kernel, bias) : float32 (channels, k) and (k,), in units of the features as given: ``features @ kernel + bias``
+    (kernel, bias) : float32 (channels, k) and (k,), for the features as given: ``features @ kernel + bias``
+
+    See Also
+    --------
+    pooled_features : the features
+    with_head : the network with this head
+
+    Examples
+    --------
+    >>> x = np.array([[0.0, 1], [1, 0], [2, 1], [3, 0]])
+    >>> kernel, bias = fit_head(x, [[0], [0], [1], [1]])
+    >>> kernel.shape, bool(kernel[0, 0] > 0)
+    ((2, 1), True)
+
+    Taught in lesson 10.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -80,9 +120,24 @@ def fit_head(features, labels):
 
 
 def with_head(model, kernel, bias):
-    """The same frozen network with another linear head: keras.Model, films -> logits (n, k), flat and functional.
+    """The same frozen network with a new linear head: keras.Model, films -> logits (n, k), flat and functional.
 
-    model : keras.Model with a layer 'pool', as util.models.densenet.build_densenet makes it; kernel, bias : of `fit_head`
+    Parameters
+    ----------
+    model : keras.Model with a layer 'pool', as built by util.models.densenet.build_densenet
+    kernel, bias : from `fit_head`
+
+    See Also
+    --------
+    fit_head : kernel and bias
+
+    Examples
+    --------
+    Not run by the tests, since it needs Keras and a trained network.
+
+    >>> cheat = with_head(pretrained.model, *fit_head(features, labels))  # doctest: +SKIP
+
+    Taught in lesson 10.
     """
     import keras
 

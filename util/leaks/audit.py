@@ -1,4 +1,4 @@
-"""One look at everything that may leak in a cohort, with a verdict that can be acted on. Taught in notebook 1."""
+"""One look at everything that may leak in a cohort, with a verdict that can be acted on. Taught in notebook 3."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -72,7 +72,7 @@ def audit(cohort, steps=None):
 
     Returns
     -------
-    Audit. A LEAK makes test scores too good; a CONFOUNDER tells a finding without showing it, and needs scores within
+    Audit. A LEAK makes test scores too good; a CONFOUNDER predicts a finding without showing it, and needs scores within
     its groups; what was not looked at is said, and films that cannot be read are named.
     """
     films, unreadable = cohort.films, {}
@@ -111,7 +111,7 @@ def _patients(films):
         return Check("patients", BLIND, f"all films are in one split, {', '.join(present)}")
     both = np.unique(np.concatenate([*shared.values(), np.array([], films["PatientId"].dtype)]))
     if not len(both):
-        return Check("patients", CLEAN, f"nobody is in two of {', '.join(present)}")
+        return Check("patients", CLEAN, f"no patient is in two of {', '.join(present)}")
     seen = ", ".join(f"{len(who)} in {a} and {b}" for (a, b), who in shared.items() if len(who))
     of_first = films[films["PatientId"] == both[0]].sort_values("Split").groupby("Split").head(SHOWN // 2)
     return Check(
@@ -158,12 +158,14 @@ def _marks(cohort, unreadable):
     best = marks.iloc[0]
     where = f"{best['x']:.0%} from the left, {best['y']:.0%} from above"
     if not best["strong"]:
-        return Check("marks", CLEAN, f"no place where strokes tell a finding (best: {best['finding']}, {_told(best)})")
+        return Check(
+            "marks", CLEAN, f"no place where strokes predict a finding (best: {best['finding']}, {_told(best)})"
+        )
     with_it = cohort.films.loc[cohort.films[best["finding"]] == 1, "Image"].head(SHOWN)
     return Check(
         "marks",
         LEAK,
-        f"strokes {where} tell {best['finding']}: {_told(best)}",
+        f"strokes {where} predict {best['finding']}: {_told(best)}",
         "look there; cover that place on all films, or report scores with and without the mark",
         tuple(with_it),
         tuple(f"with {best['finding']}" for _ in with_it),
@@ -177,7 +179,7 @@ def _order(columns):
     strong = columns[columns["strong"]]
     if strong.empty:
         best = _tells(columns.iloc[0])
-        return Check("order", CLEAN, f"neither row nor file name tells a finding (best: {best})")
+        return Check("order", CLEAN, f"neither row nor file name predicts a finding (best: {best})")
     seen = "; ".join(_tells(row) for _, row in strong.head(2).iterrows())
     return Check("order", LEAK, seen, "shuffle the table with a seed and never give names or numbers to a model")
 
@@ -188,10 +190,10 @@ def _columns(columns):
         return Check("columns", BLIND, FEW)
     strong = columns[columns["strong"]]
     if strong.empty:
-        return Check("columns", CLEAN, "no column of the table tells a finding well")
+        return Check("columns", CLEAN, "no column of the table predicts a finding well")
     seen = "; ".join(_tells(row) for _, row in strong.head(3).iterrows())
     more = f"; and {len(strong) - 3} more" if len(strong) > 3 else ""
-    return Check("columns", CONFOUNDER, seen + more, "report scores within its groups as well (notebook 4)")
+    return Check("columns", CONFOUNDER, seen + more, "report scores within its groups as well (notebook 8)")
 
 
 def _step(name, fit, cohort, unreadable):
@@ -215,7 +217,7 @@ def _step(name, fit, cohort, unreadable):
 
 
 def _tells(row):
-    return f"{row['column']} tells {row['finding']}, {_told(row)}"
+    return f"{row['column']} predicts {row['finding']}, {_told(row)}"
 
 
 def _told(row):

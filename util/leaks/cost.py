@@ -4,17 +4,16 @@ The model needs no network and seconds on two cores: a film of 64 x 64 pixels be
 in each of 8 x 8 cells (Dalal and Triggs 2005, doi 10.1109/CVPR.2005.177), and ridge regression makes a score for each
 finding of these 512 numbers. It is no good reader, and need not be: what counts is the difference between two splits.
 
-    python -m util.leaks.cost              the table of notebook 1
-    python -m util.leaks.cost --network    the same with the frozen features of the course's DenseNet-121; some minutes
+    python -m util leak-cost              the table of notebook 3
+    python -m util leak-cost --network    the same with the frozen features of the course's DenseNet-121; some minutes
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from util.command import argument_parser, command
 from util.data.cohort import load_cohort
 from util.errors import CourseError
 from util.leaks.plant import FEWEST, PLANTS, clean_split
@@ -92,26 +91,18 @@ def _tested(leak, features, leaky, extract):
     return y[order], scores[order], films["PatientId"].to_numpy()[order]
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
-    parser = argparse.ArgumentParser(prog="python -m util.leaks.cost", description=__doc__.split("\n")[0])
+    parser = argument_parser("leak-cost", __doc__)
     parser.add_argument("--cohort", help="phantom or nih (else the environment variable COHORT, else phantom)")
     parser.add_argument("--root", type=Path, help="folder of the real films (else the environment variable CXR_ROOT)")
     parser.add_argument("--network", action="store_true", help="frozen features of the DenseNet-121; needs TensorFlow")
     options = parser.parse_args(arguments)
-    try:
-        cohort = load_cohort(options.cohort, options.root)
-        extract = network_features if options.network else quick_features
-        base = clean_split(cohort)
-        features = extract(base, base.films["Image"])
-        rows = [leak_cost(plant(base), features, extract=extract) for plant in progress(PLANTS, "measuring")]
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
+    cohort = load_cohort(options.cohort, options.root)
+    extract = network_features if options.network else quick_features
+    base = clean_split(cohort)
+    features = extract(base, base.films["Image"])
+    rows = [leak_cost(plant(base), features, extract=extract) for plant in progress(PLANTS, "measuring")]
     print(cohort)
     print(pd.DataFrame(rows).set_index("leak").round(3).to_string())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

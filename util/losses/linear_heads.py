@@ -1,6 +1,6 @@
-"""Linear heads on fixed features, trained in a moment with one of several losses: to compare what a loss does.
+"""Linear heads on fixed features, trained in a moment with one of several losses, to compare the losses.
 
-The loss is convex but for the focal one, so what differs between two heads is the loss, not luck. Notebook 2 uses them.
+All losses but the focal one are convex, so two heads differ by their losses, not by luck. Taught in lesson 12.
 """
 
 import numpy as np
@@ -11,22 +11,35 @@ from util.errors import CourseError
 
 LOSSES = ("plain", "weighted", "resampled", "focal")
 GAMMA = 2.0  # of the focal loss
-COMPONENTS = 30  # of the features: few for some hundred films, so that a head does not learn them by heart
-PENALTY = 0.03  # on squared coefficients, beside a loss of mean weight 1; the same for every loss
+COMPONENTS = 30  # of the features: few enough that a head does not memorize some hundred films
+PENALTY = 0.03  # on squared coefficients, next to a loss of mean weight 1; the same for every loss
 
 
 def components(x, training, most=COMPONENTS):
-    """The directions of features in which training films differ most (PCA): few numbers a film.
+    """The directions in which the features of the training films vary most (PCA): a few numbers for each film.
 
     Parameters
     ----------
     x : array (films, features)
     training : bool array (films,)
-    most : int, how many directions at most; n training films differ in n - 1 directions, so there are no more
+    most : int, the most directions to keep; n training films vary in at most n - 1 directions
 
     Returns
     -------
-    float array (films, at most `most`), of mean 0 and SD 1 over the training films
+    float array (films, at most `most`), with mean 0 and SD 1 over the training films
+
+    See Also
+    --------
+    head_logits : trains a head on them
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).normal(size=(20, 5))
+    >>> few = components(x, np.arange(20) < 10, most=2)
+    >>> few.shape, few[:10].std(axis=0).round(1).tolist()
+    ((20, 2), [0.9, 0.9])
+
+    Taught in lesson 12.
     """
     mean = x[training].mean(axis=0)
     spread, directions = np.linalg.eigh(np.cov(x[training] - mean, rowvar=False))
@@ -35,16 +48,16 @@ def components(x, training, most=COMPONENTS):
 
 
 def head_logits(x, y, training, loss="plain", seed=0):
-    """Logits of all films from heads trained on some.
+    """Logits of all films from linear heads trained on some of them.
 
     Parameters
     ----------
-    x : array (films, features), few and of SD 1, such as `components`
-    y : array (films, findings) of 0 and 1, both among the training films of each finding
+    x : array (films, features), few features with SD 1, such as `components`
+    y : array (films, findings) of 0 and 1; each finding needs both among the training films
     training : bool array (films,)
-    loss : 'plain' cross-entropy; 'weighted', positives and negatives balanced; 'resampled', plain, on positives
-        drawn again and again until they are as many as the negatives; 'focal', with gamma 2
-    seed : int, of the drawing
+    loss : 'plain' cross-entropy; 'weighted', with positives and negatives balanced; 'resampled', plain, on positives
+        drawn with replacement until they are as many as the negatives; 'focal', with gamma 2
+    seed : int, of the resampling
 
     Returns
     -------
@@ -52,7 +65,21 @@ def head_logits(x, y, training, loss="plain", seed=0):
 
     Raises
     ------
-    CourseError : the loss is unknown, or a finding has one label only.
+    CourseError : the loss is unknown, or all training films have the same label of a finding.
+
+    See Also
+    --------
+    components : features few enough for a head
+    film_weights : what the losses differ in
+
+    Examples
+    --------
+    >>> x, y = np.array([[-1.0], [-1], [1], [1], [1]]), np.array([[0], [0], [1], [1], [0]])
+    >>> logits = head_logits(x, y, np.ones(5, bool), "weighted")
+    >>> bool(logits[2, 0] > logits[0, 0])
+    True
+
+    Taught in lesson 12.
     """
     if loss not in LOSSES:
         raise CourseError(f"There is no loss {loss!r}: use {', '.join(LOSSES)}.")
@@ -76,7 +103,19 @@ def head_logits(x, y, training, loss="plain", seed=0):
 
 
 def film_weights(y, loss, seed=0):
-    """What each training film counts for each finding, mean 1: array like `y` (films, findings)."""
+    """Weight of each training film for each finding, with mean 1: array (films, findings).
+
+    See Also
+    --------
+    util.losses.weighted.class_weights : the weights of the course's own loss
+
+    Examples
+    --------
+    >>> film_weights(np.array([[1], [0], [0], [0]]), "weighted").round(3).ravel().tolist()
+    [2.0, 0.667, 0.667, 0.667]
+
+    Taught in lesson 12.
+    """
     p = y.mean(axis=0)
     if loss == "weighted":
         return np.where(y == 1, 0.5 / p, 0.5 / (1 - p))
@@ -92,9 +131,9 @@ def film_weights(y, loss, seed=0):
 
 
 def _loss(coefficients, z, y, weights, gamma):
-    """Penalised loss, added up over the findings, and its gradient.
+    """Penalized loss, added up over the findings, and its gradient.
 
-    Products this small are faster without the threads of a BLAS, hence einsum.
+    It uses einsum because products this small are faster without the threads of a BLAS.
     """
     coefficients = coefficients.reshape(z.shape[1] + 1, y.shape[1])
     sign = 2 * y - 1

@@ -1,13 +1,13 @@
-"""The class-weighted cross-entropy, computed on logits, and how to undo it. Taught in notebook 2.
+"""The class-weighted cross-entropy, computed on logits, and how to undo its effect. Taught in lesson 4.
 
 For one finding of prevalence p, label y (0 or 1) and logit z, with softplus(z) = log(1 + exp(z)):
 
     loss = w+ y softplus(-z) + w- (1 - y) softplus(z),    w+ = 1 - p,    w- = p
 
--log(sigmoid(z)) is softplus(-z), so nothing overflows and no epsilon is needed inside a logarithm. With these
-weights positives and negatives carry the same total weight, w+ p = w- (1 - p), WITHIN a finding. BETWEEN findings
-the total, 2 p (1 - p), still differs. The weights are those of CheXNet (Rajpurkar et al. 2017, arXiv 1711.05225,
-section 2.1) for one finding, taken for each; Wang et al. 2017 (arXiv 1705.02315) balance by the counts of a batch.
+Since -log(sigmoid(z)) is softplus(-z), nothing overflows and no epsilon is needed inside a logarithm. With these
+weights, positives and negatives have the same total weight, w+ p = w- (1 - p), WITHIN a finding. BETWEEN findings, the
+total 2 p (1 - p) still differs. CheXNet has these weights for one finding (Rajpurkar et al. 2017, arXiv 1711.05225,
+section 2.1); here each finding has its own. Wang et al. 2017 (arXiv 1705.02315) balance by the counts of a batch.
 """
 
 import numpy as np
@@ -21,17 +21,30 @@ def class_weights(labels, equalise=False):
     Parameters
     ----------
     labels : array or DataFrame (films, findings) of 0 and 1, of the TRAINING films
-    equalise : bool, also let every finding weigh alike: both weights divided by 2 p (1 - p)
+    equalise : bool, also give every finding the same total weight: both weights are divided by 2 p (1 - p)
 
     Returns
     -------
-    positive, negative : float64 arrays (findings,), 1 - p and p with p the prevalence, between 0 and 1; with
-        `equalise` 1 / (2 p) and 1 / (2 (1 - p)), at least 1/2. `undo_weighting` undoes either: their ratio is the same.
+    positive, negative : float64 arrays (findings,), 1 - p and p, where p is the prevalence; with `equalise`,
+        1 / (2 p) and 1 / (2 (1 - p)), at least 1/2. `undo_weighting` undoes both kinds, since their ratio is the same.
 
     Raises
     ------
-    CourseError if a label is not 0 or 1, or if a finding has no positive or no negative film: its loss would be
-    zero whatever the network says, so the network would not learn it and nobody would notice.
+    CourseError : a label is not 0 or 1, or a finding has no positive or no negative film. Its loss would be zero
+        whatever the network predicts, so the network would silently not learn it.
+
+    See Also
+    --------
+    weighted_cross_entropy : the loss that takes them
+    undo_weighting : what the outputs are without them
+
+    Examples
+    --------
+    >>> positive, negative = class_weights(np.array([[1], [0], [0], [0]]))
+    >>> positive.tolist(), negative.tolist()
+    ([0.75], [0.25])
+
+    Taught in lesson 4, section 3.
     """
     values = _labels(labels)
     prevalence = values.mean(axis=0)
@@ -47,7 +60,7 @@ def class_weights(labels, equalise=False):
 
 
 def weighted_cross_entropy(y, logits, positive, negative):
-    """Class-weighted cross-entropy of logits, the mean over films and findings. The reference, in numpy.
+    """Class-weighted cross-entropy of logits, the mean over films and findings. The reference, in NumPy.
 
     Parameters
     ----------
@@ -61,7 +74,21 @@ def weighted_cross_entropy(y, logits, positive, negative):
 
     Raises
     ------
-    CourseError if shapes differ, a label is not 0 or 1, or a logit is not finite (the training diverged).
+    CourseError : shapes differ, a label is not 0 or 1, or a logit is not finite (the training diverged).
+
+    See Also
+    --------
+    class_weights : the weights
+    weighted_loss : the same for Keras
+    focal_loss : a different answer to rare findings
+
+    Examples
+    --------
+    >>> y, logits = np.array([[1], [0]]), np.array([[0.0], [0.0]])
+    >>> print(round(weighted_cross_entropy(y, logits, [0.9], [0.1]), 3))
+    0.347
+
+    Taught in lesson 4, section 5.
     """
     y, logits = _checked(y, logits)
     positive, negative = _weights(positive, negative, y.shape[-1])
@@ -79,8 +106,22 @@ def weighted_loss(positive, negative):
 
     Returns
     -------
-    util.losses.keras_loss.WeightedCrossEntropy : of labels (films, findings) and LOGITS (films, findings), not probabilities,
-    the mean over both, a float32 tensor; sample weights and masks of shape (films,) or (films, findings) are heeded.
+    util.losses.keras_loss.WeightedCrossEntropy : takes labels (films, findings) and LOGITS (films, findings), not
+    probabilities, and gives the mean over both, a float32 tensor. Sample weights and masks may have the shape (films,)
+    or (films, findings).
+
+    See Also
+    --------
+    weighted_cross_entropy : the same in NumPy
+    util.losses.keras_loss.WeightedCrossEntropy : the class of the result
+
+    Examples
+    --------
+    Not run by the tests, since importing Keras takes seconds.
+
+    >>> model.compile("adam", loss=weighted_loss(*class_weights(labels)))  # doctest: +SKIP
+
+    Taught in lesson 4, section 6.
     """
     from util.losses.keras_loss import WeightedCrossEntropy
 
@@ -88,7 +129,7 @@ def weighted_loss(positive, negative):
 
 
 def focal_loss(y, logits, gamma=2.0):
-    """Focal loss, the mean over films and findings: cross-entropy in which films that are right already count less.
+    """Focal loss, the mean over films and findings: cross-entropy in which films that are already right count less.
 
     Parameters
     ----------
@@ -98,8 +139,20 @@ def focal_loss(y, logits, gamma=2.0):
 
     Returns
     -------
-    float, in nats: the mean of (1 - q)^gamma (-log q), with q the probability given to the true label
+    float, in nats: the mean of (1 - q)^gamma (-log q), where q is the predicted probability of the true label
     (Lin et al. 2017, arXiv 1708.02002, equation 4, without alpha)
+
+    See Also
+    --------
+    weighted_cross_entropy : weights classes instead of easy and hard films
+
+    Examples
+    --------
+    >>> y, logits = np.array([[1], [0]]), np.array([[3.0], [-3.0]])
+    >>> print(round(focal_loss(y, logits, gamma=0), 4), round(focal_loss(y, logits), 4))
+    0.0486 0.0001
+
+    Taught in lesson 12.
     """
     y, logits = _checked(y, logits)
     if not gamma >= 0:
@@ -109,7 +162,7 @@ def focal_loss(y, logits, gamma=2.0):
 
 
 def undo_weighting(logits, prevalence):
-    """Logits at the true prevalence from those of a network trained with ``class_weights``.
+    """Logits at the true prevalence, from those of a network trained with ``class_weights``.
 
     Parameters
     ----------
@@ -122,11 +175,23 @@ def undo_weighting(logits, prevalence):
 
     Raises
     ------
-    CourseError if a prevalence is not strictly between 0 and 1.
+    CourseError : a prevalence is not strictly between 0 and 1.
 
-    With w+ = 1 - p and w- = p the loss is least where the output has the odds of the posterior times (1 - p) / p,
-    as if half of the films had the finding (Elkan 2001, 'The foundations of cost-sensitive learning', theorem 2).
-    A finding's ranking of films, so its AUC, does not change.
+    With w+ = 1 - p and w- = p, the loss is smallest where the odds of the output are the odds of the posterior times
+    (1 - p) / p, as if half of the films had the finding (Elkan 2001, 'The foundations of cost-sensitive learning',
+    theorem 2). The ranking of the films does not change, and so neither does the AUC.
+
+    See Also
+    --------
+    class_weights : the weights that are undone
+    util.metrics.calibration.calibration_line : whether it helped
+
+    Examples
+    --------
+    >>> undo_weighting(np.array([[0.0]]), [0.1]).round(3).tolist()
+    [[-2.197]]
+
+    Taught in lesson 4, section 7.
     """
     prevalence = np.asarray(prevalence, dtype=np.float64)
     if not ((prevalence > 0) & (prevalence < 1)).all():

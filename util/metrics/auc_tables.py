@@ -1,7 +1,8 @@
-"""The table of AUCs with intervals, finding by finding, and averages over findings. Notebook 6."""
+"""The table of AUCs with intervals, finding by finding, and averages over findings. Lesson 6."""
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from util.findings import FINDINGS
 from util.metrics.auc_intervals import Influence, auc_interval, influence, interval_of
@@ -10,16 +11,31 @@ from util.metrics.inputs import checked, patient_codes
 from util.metrics.matching import matched, matched_patients
 from util.metrics.roc import average_precision
 
-# The fewest patients (films, where no patients are given) of either class for an AUC. Patients are counted, not patients of
-# equal weight: the interval allows for those. It holds the truth with five, too, but then reaches over up to half of the
-# scale (data/coverage.csv).
+# The fewest patients (films, where no patients are given) of either class for an AUC. These are plain counts, not
+# effective numbers: the interval allows for unequal weights. It would cover the truth with five patients as well, but
+# would then span up to half of the scale (data/coverage.csv).
 MINIMUM = 10
 
 
-def shortage(y, patients=None, minimum=MINIMUM):
-    """Why no AUC is given of labels: a note such as 'too few: 3 positive patients', or '' where there are enough.
+def shortage(y: np.ndarray, patients: ArrayLike | None = None, minimum: int = MINIMUM) -> str:
+    """Why these labels are too few for an AUC: a note such as 'too few: 3 positive patients'; '' if they suffice.
 
-    y : bool array (n,); patients : array (n,), or None to count films; minimum : int, the fewest of either class
+    Parameters
+    ----------
+    y : bool array (n,)
+    patients : array (n,), or None to count films
+    minimum : int, the fewest of either class
+
+    See Also
+    --------
+    auc_table : shows the note beside each finding
+
+    Examples
+    --------
+    >>> shortage(np.array([True] * 3 + [False] * 50))
+    'too few: 3 positives'
+
+    Taught in lesson 6, section 4.
     """
     who, _ = patient_codes(patients, len(y))
     counts = {"positive": len(np.unique(who[y])), "negative": len(np.unique(who[~y]))}
@@ -32,30 +48,54 @@ def shortage(y, patients=None, minimum=MINIMUM):
     return f"too few: {counts[rarer]} {rarer}{many if patients is None else f' patient{many}'}"
 
 
-def auc_table(y, score, patients=None, minimum=MINIMUM, level=0.95, by_patient=False, rounds=1000, seed=0):
-    """AUC, intervals and average precision of all 14 findings, one row each, whatever the data hold.
+def auc_table(
+    y: pd.DataFrame | ArrayLike,
+    score: pd.DataFrame | ArrayLike,
+    patients: ArrayLike | None = None,
+    minimum: int = MINIMUM,
+    level: float = 0.95,
+    by_patient: bool = False,
+    rounds: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """AUC, intervals and average precision of all 14 findings, one row each.
 
     Parameters
     ----------
     y : DataFrame with the 14 findings as 0/1, or array (n, 14) in the order of FINDINGS
-    score : the same, of scores; `util.metrics.matching.matched` says how the rows of both find each other
+    score : the same, of scores; `util.metrics.matching.matched` explains how the rows are matched
     patients : array (n,), the patient of each film, or None to treat the films as independent
     minimum : int, fewest patients (films where `patients` is None) of either class for an AUC to be given
     level : float in (0, 1), of the intervals
     by_patient : bool, short for ``patients=y["PatientId"]``
-    rounds, seed : of the patient bootstrap; 0 rounds leave it out
+    rounds, seed : of the patient bootstrap; with 0 rounds it is left out
 
     Returns
     -------
     DataFrame (index: finding, in the order of FINDINGS): films, positives, auc, low, high (DeLong), average_precision
-    and its baseline, the prevalence, and note. With patients there is positive_patients, how many have a positive film,
-    low and high are by patient (Obuchowski), and delong_low, delong_high, bootstrap_low, bootstrap_high stand beside
-    them, to be compared with. A finding that cannot be judged keeps its row, with NaN and a note that says why.
+    and its baseline, the prevalence, and note. With patients, there is also positive_patients, the number of patients
+    with a positive film; low and high are by patient (Obuchowski), and delong_low, delong_high, bootstrap_low and
+    bootstrap_high are there for comparison. A finding that cannot be judged keeps its row, with NaN and a note on why.
 
     Raises
     ------
-    CourseError : the tables do not match, a score is NaN, a label is not 0/1, there is a single film, or the patients
-        are not one for each film.
+    CourseError : the tables do not match, a score is NaN, a label is not 0/1, there is a single film, or there is not
+        one patient for each film.
+
+    See Also
+    --------
+    auc_averages : the averages over the findings
+    util.metrics.comparison.compare_table : two models side by side
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(0, 2, (60, 14))
+    >>> table = auc_table(y, y + rng.normal(size=y.shape))
+    >>> table.shape, bool(table["auc"].between(0.5, 1).all())
+    ((14, 8), True)
+
+    Taught in lesson 6, section 4.
     """
     patients = matched_patients(y, patients, by_patient)
     labels, scores = matched(y, score)
@@ -94,14 +134,50 @@ def _row(y, score, minimum, level, who):
     return row
 
 
-def auc_averages(y, score, patients=None, minimum=MINIMUM, level=0.95):
-    """Two averages over findings, each with what it averages. Arguments as those of `auc_table`.
+def auc_text(row: pd.Series) -> str:
+    """A row of `auc_table` as text: the AUC with its interval, or its note where there is no AUC.
+
+    See Also
+    --------
+    auc_table : the rows
+
+    Examples
+    --------
+    >>> auc_text({"auc": 0.8123, "low": 0.7451, "high": 0.8642, "note": ""})
+    '0.812 (0.745 to 0.864)'
+
+    Taught in lesson 6.
+    """
+    return row["note"] if np.isnan(row["auc"]) else f"{row['auc']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def auc_averages(
+    y: pd.DataFrame | ArrayLike,
+    score: pd.DataFrame | ArrayLike,
+    patients: ArrayLike | None = None,
+    minimum: int = MINIMUM,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Two averages over findings, each with a note on what it averages. The arguments are those of `auc_table`.
 
     Returns
     -------
-    DataFrame (index: macro, micro): auc, low, high, what. Macro is the mean of the findings' AUCs; micro the AUC of
-    all films and findings in one list, as if one threshold served all findings. Intervals are by patient, or by film
-    where `patients` is None: a film's 14 answers hang together.
+    DataFrame (index: macro, micro): auc, low, high, what. Macro is the mean of the findings' AUCs; micro is the AUC of
+    all films and findings in one list, as if one threshold served all findings. The intervals are by patient, or by
+    film where `patients` is None, since the 14 scores of a film are not independent.
+
+    See Also
+    --------
+    auc_table : the findings one by one
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(0, 2, (60, 14))
+    >>> list(auc_averages(y, y + rng.normal(size=y.shape)).index)
+    ['macro', 'micro']
+
+    Taught in lesson 12.
     """
     patients = matched_patients(y, patients)
     labels, scores = matched(y, score)

@@ -1,14 +1,15 @@
-"""Are the answers probabilities? Reliability, Brier's score taken apart, slope and intercept.
+"""Are the outputs probabilities? Reliability, the Brier score and its parts, calibration slope and intercept.
 
-`y` holds one finding's labels (n,), 0 or 1, and `p` probabilities (n,) in [0, 1]: of 100 films answered 0.2, twenty
-should have the finding. The weighted loss of notebook 2 gives answers for a prevalence of one half;
-`util.losses.weighted.undo_weighting` carries them to the true one.
+`y` holds one finding's labels (n,), 0 or 1, and `p` predicted probabilities (n,) in [0, 1]: of 100 films with a
+prediction of 0.2, twenty should have the finding. A network trained with the weighted loss of lesson 4 predicts for a
+prevalence of one half; `util.losses.weighted.undo_weighting` moves its outputs to the true prevalence.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import expit, logit
 
 from util.errors import CourseError
@@ -16,20 +17,35 @@ from util.metrics.inputs import checked_probabilities, patient_codes
 from util.metrics.proportions import effective_number, share_interval, student_quantile, wilson_interval
 
 
-def reliability(y, p, bins=10, level=0.95, patients=None):
-    """Reliability diagram as a table: films sorted by their answer into bins of equal numbers.
+def reliability(
+    y: ArrayLike, p: ArrayLike, bins: int = 10, level: float = 0.95, patients: ArrayLike | None = None
+) -> pd.DataFrame:
+    """Reliability diagram as a table: films in bins of equal size, by their predicted probability.
 
     Parameters
     ----------
     y, p : arrays (n,)
-    bins : int, at least 1; films with equal answers stay together, so there may be fewer
+    bins : int, at least 1; films with equal predictions stay together, so there may be fewer
     level : float in (0, 1)
     patients : array (n,), the patient of each film, or None to treat the films as independent
 
     Returns
     -------
-    DataFrame, one row per bin from low to high answers: films, positives, answer (mean of p), share (of positives),
-    low, high (Wilson's interval of the share; with patients `util.metrics.proportions.share_interval`)
+    DataFrame, one row per bin from low to high: films, positives, answer (mean of p), share (of positives), low, high
+    (Wilson's interval of the share; with patients, `util.metrics.proportions.share_interval`)
+
+    See Also
+    --------
+    brier : one number for calibration and ranking together
+    calibration_line : slope and intercept
+
+    Examples
+    --------
+    >>> table = reliability([0, 0, 0, 1, 1, 1, 0, 1], [0.1, 0.2, 0.1, 0.2, 0.8, 0.9, 0.9, 0.8], bins=2)
+    >>> table["share"].tolist()
+    [0.25, 0.75]
+
+    Taught in lesson 7.
     """
     y, p = checked_probabilities(y, p)
     which = _bins(p, bins)
@@ -59,11 +75,27 @@ def _bins(p, bins):
 
 
 class Brier(NamedTuple):
-    """Brier's score = reliability - resolution + uncertainty + within; all but the score itself depend on the bins.
+    """Brier score = reliability - resolution + uncertainty + within; all but the score itself depend on the bins.
 
-    score : mean squared distance of answer and label; reliability : of the bins' answers from their shares, 0 is
-    best; resolution : how far the bins' shares lie apart, more is better; uncertainty : prevalence (1 - prevalence),
-    what answering the prevalence to every film costs; within : what the bins hide.
+    Attributes
+    ----------
+    score : mean squared distance between prediction and label
+    reliability : mean squared distance between the predictions of the bins and their shares; 0 is best
+    resolution : how much the shares of the bins differ; more is better
+    uncertainty : prevalence (1 - prevalence), the score of predicting the prevalence for every film
+    within : what varies within the bins
+
+    See Also
+    --------
+    brier : computes it
+
+    Examples
+    --------
+    >>> parts = brier([0, 1], [0.5, 0.5])
+    >>> parts.score, parts.uncertainty
+    (0.25, 0.25)
+
+    Taught in lesson 7.
     """
 
     score: float
@@ -73,11 +105,24 @@ class Brier(NamedTuple):
     within: float
 
 
-def brier(y, p, bins=10):
-    """Brier's score and its parts: `Brier`.
+def brier(y: ArrayLike, p: ArrayLike, bins: int = 10) -> Brier:
+    """Brier score and its parts, a `Brier`.
 
-    Murphy 1973; with answers that differ within a bin, Stephenson et al. 2008 (doi 10.1175/2007WAF2006116.1), whose
-    two terms, the variance within bins and twice the covariance, are `within`.
+    Murphy 1973. Where predictions differ within a bin, two terms of Stephenson et al. 2008
+    (doi 10.1175/2007WAF2006116.1) are added, the variance within bins and twice the covariance: they are `within`.
+
+    See Also
+    --------
+    reliability : the bins as a table
+    calibration_line : in which direction the probabilities are wrong
+
+    Examples
+    --------
+    >>> parts = brier([0, 0, 1, 1], [0.1, 0.2, 0.7, 0.8], bins=2)
+    >>> print(round(parts.score, 3), round(parts.resolution, 3))
+    0.045 0.25
+
+    Taught in lesson 7.
     """
     y, p = checked_probabilities(y, p)
     which = _bins(p, bins)
@@ -95,10 +140,23 @@ def brier(y, p, bins=10):
 
 
 class Line(NamedTuple):
-    """logit P(finding) = intercept + slope logit(p). A slope below 1: the answers are too extreme.
+    """logit P(finding) = intercept + slope logit(p). With a slope below 1 the predictions are too extreme.
 
-    in_the_large is the intercept with the slope held at 1: above 0, the answers are too low on the whole. The pairs
-    are confidence intervals. All NaN where the answers part the classes completely, or all labels are the same.
+    in_the_large (calibration-in-the-large) is the intercept with the slope held at 1; above 0, the predictions are too
+    low on the whole. The pairs are confidence intervals. Slope and intercept are NaN where the predictions separate
+    the classes completely; everything is NaN where all labels are the same.
+
+    See Also
+    --------
+    calibration_line : fits it
+
+    Examples
+    --------
+    >>> line = calibration_line([0, 1, 0, 1], [0.3, 0.3, 0.7, 0.7])
+    >>> print(round(abs(line.slope), 3))
+    0.0
+
+    Taught in lesson 7.
     """
 
     slope: float
@@ -109,8 +167,8 @@ class Line(NamedTuple):
     in_the_large_interval: tuple
 
 
-def calibration_line(y, p, patients=None, level=0.95):
-    """Slope and intercept of the labels on the answers, by logistic regression: `Line`.
+def calibration_line(y: ArrayLike, p: ArrayLike, patients: ArrayLike | None = None, level: float = 0.95) -> Line:
+    """Calibration slope and intercept, by logistic regression of the labels on logit(p): a `Line`.
 
     Parameters
     ----------
@@ -118,10 +176,26 @@ def calibration_line(y, p, patients=None, level=0.95):
     patients : array (n,), the patient of each film, or None to treat the films as independent
     level : float in (0, 1)
 
-    Cox 1958 (doi 10.1093/biomet/45.3-4.562); intervals with the sandwich variance, added up by patient, and Student's
-    quantile with one degree of freedom less than there are patients of equal weight in the rarer class.
-    Raises CourseError for values that are no probabilities, and for answers of exactly 0 or 1, whose logit is
-    infinite.
+    Raises
+    ------
+    CourseError : a value is not a probability, or is exactly 0 or 1, so that its logit is infinite.
+
+    Cox 1958 (doi 10.1093/biomet/45.3-4.562). The intervals use the sandwich variance, added up by patient, and
+    Student's quantile; its degrees of freedom are the effective number of patients in the rarer class, less one.
+
+    See Also
+    --------
+    reliability : the same question as a diagram
+    util.losses.weighted.undo_weighting : the intercept that the weighted loss leaves behind
+
+    Examples
+    --------
+    >>> y, p = [0, 0, 0, 1, 0, 1, 1, 1], [0.01] * 4 + [0.99] * 4
+    >>> line = calibration_line(y, p)
+    >>> print(round(line.slope, 2), line.slope < 1)
+    0.24 True
+
+    Taught in lesson 7.
     """
     y, p = checked_probabilities(y, p)
     if p.min() == 0 or p.max() == 1:
@@ -134,15 +208,17 @@ def calibration_line(y, p, patients=None, level=0.95):
     effective = min(effective_number(np.bincount(who[mask])) for mask in (y, ~y))
     quantile = student_quantile(level, effective - 1)
     shift = _regress(ones, y, x, who, everyone, quantile)[0]
-    if x[y].min() >= x[~y].max() or x[y].max() <= x[~y].min():  # the likelihood grows for ever with the slope
+    if x[y].min() >= x[~y].max() or x[y].max() <= x[~y].min():  # the likelihood grows forever with the slope
         return Line(*nothing * 2, *shift)
     intercept, slope = _regress(np.column_stack([ones, x]), y, np.zeros(len(y)), who, everyone, quantile)
     return Line(*slope, *intercept, *shift)
 
 
 def _regress(design, y, offset, who, everyone, quantile):
-    """Coefficients of a logistic regression with their intervals: list of (value, (low, high)). Newton's steps, halved
-    until the likelihood, which is concave, rises."""
+    """Coefficients of a logistic regression with their intervals: list of (value, (low, high)).
+
+    Newton's method; each step is halved until the likelihood, which is concave, rises.
+    """
 
     def loss(beta):
         z = design @ beta + offset

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from util.errors import CourseError
 from util.metrics.auc_intervals import influence, interval_around
@@ -13,7 +14,15 @@ from util.metrics.roc import average_precision, roc_curve
 GRID = np.linspace(0.01, 0.99, 99)
 
 
-def roc_band(y, score, patients=None, fpr=GRID, level=0.95, rounds=500, seed=0):
+def roc_band(
+    y: ArrayLike,
+    score: ArrayLike,
+    patients: ArrayLike | None = None,
+    fpr: ArrayLike = GRID,
+    level: float = 0.95,
+    rounds: int = 500,
+    seed: int = 0,
+) -> pd.DataFrame:
     """Sensitivity at each false positive rate, with an interval by patient: a pointwise band.
 
     Parameters
@@ -22,20 +31,33 @@ def roc_band(y, score, patients=None, fpr=GRID, level=0.95, rounds=500, seed=0):
     score : array (n,)
     patients : array (n,), the patient of each film, or None to treat the films as independent
     fpr : array (k,) in (0, 1)
-    level : float in (0, 1), at each false positive rate by itself: the whole curve lies in the band less often
-    rounds, seed : of the patient bootstrap that tells the standard error
+    level : float in (0, 1), at each false positive rate by itself; the whole curve is within the band less often
+    rounds, seed : of the patient bootstrap that gives the standard error
 
     Returns
     -------
-    DataFrame (k rows): fpr, tpr (between two steps of the curve the straight line), low, high; NaN with fewer than two
-    patients of either class
+    DataFrame (k rows): fpr, tpr (interpolated linearly between the steps of the curve), low, high; NaN with fewer than
+    two patients of either class
 
-    The standard error holds both the luck of the positives and that of the negatives, whose rank sets the threshold.
+    The standard error covers both the luck of the positives and that of the negatives, whose ranks set the threshold.
     The interval is that of a share by patient (`util.metrics.proportions.share_interval`).
 
     Raises
     ------
     CourseError : one class only, a false positive rate of 0 or 1 or beyond, or as in `util.metrics.roc.auc`.
+
+    See Also
+    --------
+    util.metrics.roc.roc_curve : the curve without a band
+    average_precision_interval : how sure the average precision is
+
+    Examples
+    --------
+    >>> band = roc_band([1, 1, 1, 0, 0, 0], [6, 5, 2, 4, 3, 1], fpr=[0.5], rounds=50)
+    >>> bool((band["low"] <= band["tpr"]).all() and (band["tpr"] <= band["high"]).all())
+    True
+
+    Taught in lesson 6, section 5.
     """
     y, score = checked(y, score)
     fpr = np.asarray(fpr, dtype=float)
@@ -55,7 +77,7 @@ def roc_band(y, score, patients=None, fpr=GRID, level=0.95, rounds=500, seed=0):
 
 
 def _drawn_curves(y, step, steps, who, everyone, fpr, rounds, seed):
-    """Sensitivities (rounds, k) of patients drawn again and again; NaN where a round drew one class only."""
+    """Sensitivities (rounds, k) of resampled patients, without rounds that drew one class only."""
     rng, curves = np.random.default_rng(seed), []
     for start in range(0, rounds, BATCH):
         for weights in draw_patients(everyone, min(BATCH, rounds - start), rng).T:
@@ -67,8 +89,20 @@ def _drawn_curves(y, step, steps, who, everyone, fpr, rounds, seed):
     return np.array(curves) if curves else np.full((1, len(fpr)), np.nan)
 
 
-def average_precision_influence(y, score):
-    """How much each film moves the average precision: float array (n,), the derivative by the film's weight; sum 0."""
+def average_precision_influence(y: ArrayLike, score: ArrayLike) -> np.ndarray:
+    """How much each film moves the average precision: float array (n,), the derivative by its weight; the sum is 0.
+
+    See Also
+    --------
+    average_precision_interval : the interval that follows
+    util.metrics.auc_intervals.influence : the same for the AUC
+
+    Examples
+    --------
+    >>> moved = average_precision_influence([1, 0, 1, 0], [4, 3, 2, 1])
+    >>> print(round(abs(float(moved.sum())), 3))
+    0.0
+    """
     y, score = checked(y, score)
     levels, step = np.unique(-score, return_inverse=True)  # the highest score first, tied films together
     found = np.bincount(step, y, len(levels))
@@ -80,16 +114,31 @@ def average_precision_influence(y, score):
     return np.where(y, gained[step] - lower[step], -lower[step])
 
 
-def average_precision_interval(y, score, level=0.95, patients=None):
+def average_precision_interval(
+    y: ArrayLike, score: ArrayLike, level: float = 0.95, patients: ArrayLike | None = None
+) -> tuple[float, float]:
     """Confidence interval (low, high) of the average precision; NaN with fewer than two patients of either class.
 
     Parameters
     ----------
-    y, score, level, patients : as those of `util.metrics.auc_intervals.auc_interval`
+    y, score, level, patients : as in `util.metrics.auc_intervals.auc_interval`
 
-    The films' influences are added up by patient, and the interval is made of their variance as that of an AUC
-    (`util.metrics.auc_intervals.interval_around`). It holds for this prevalence: where the finding is rarer, the average precision
-    is lower.
+    The influences of the films are added up by patient, and their variance gives the interval in the same way as for
+    an AUC (`util.metrics.auc_intervals.interval_around`). It holds for this prevalence only: where the finding is
+    rarer, the average precision is lower.
+
+    See Also
+    --------
+    util.metrics.roc.average_precision : the value itself
+    util.metrics.auc_intervals.auc_interval : the same for the AUC
+
+    Examples
+    --------
+    >>> low, high = average_precision_interval([1, 0, 1, 1, 0, 0], [6, 5, 4, 3, 2, 1])
+    >>> print(0 < low < 0.81 < high < 1)
+    True
+
+    Taught in lesson 7.
     """
     y, score = checked(y, score)
     who, everyone = patient_codes(patients, len(y))

@@ -1,25 +1,38 @@
-"""What every part of an evaluation stands on: checked labels and scores, patients, intervals of shares, Holm's rule.
+"""Labels, scores, probabilities and patients, checked once for all metrics.
 
-`y` holds labels (n,), 0 or 1, and `score` scores (n,), film by film; `patients` the patient of each film, or None
-where films are taken for independent.
+`y` holds labels (n,), 0 or 1, and `score` scores (n,), film by film; `patients` holds the patient of each film, or is
+None to treat the films as independent.
 """
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from util.errors import CourseError
 
-MISSING = ("", "nan", "NaN", "None", "NaT", "<NA>")  # what becomes of a missing name when it is made text
+MISSING = ("", "nan", "NaN", "None", "NaT", "<NA>")  # missing names after conversion to text
 NO_PATIENT = "Some films have no patient (NaN): give each film the number of its patient."
 
 
-def checked(y, score, finding=""):
-    """Labels as bool (n,) and scores as float (n,), or a CourseError that says what is wrong.
+def checked(y: ArrayLike, score: ArrayLike, finding: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Labels as bool (n,) and scores as float (n,); a CourseError says what is wrong with them.
 
     Parameters
     ----------
     y, score : arrays (n,), at least two films
     finding : str, named in the message
+
+    See Also
+    --------
+    checked_probabilities : the same for probabilities
+    util.metrics.matching.matched : the same for tables of 14 findings
+
+    Examples
+    --------
+    >>> checked([1, 0, 1], [3, 1, 2])
+    (array([ True, False,  True]), array([3., 1., 2.]))
+
+    Taught in lesson 6, section 3.
     """
     place = f" of {finding}" if finding else ""
     _refuse_another_order(y, score, place)
@@ -36,14 +49,14 @@ def checked(y, score, finding=""):
 
 
 def _refuse_another_order(y, score, place):
-    """Two pandas columns whose rows have the same names in another order are not paired film by film."""
+    """Refuse two pandas columns whose rows have the same names in a different order."""
     both = isinstance(y, pd.Series) and isinstance(score, pd.Series) and len(y) == len(score)
     if both and not y.index.equals(score.index) and y.index.isin(score.index).all():
         raise CourseError(f"Labels{place} and scores name the same rows in another order: bring them into one order.")
 
 
 def _labels(y, place):
-    """Labels as bool, whatever numpy or pandas makes of them."""
+    """Labels as bool, whatever type NumPy or pandas gives them."""
     y = np.asarray(y)
     if y.dtype.kind in "OUS" and not pd.isna(y).any():
         y = as_numbers(y, f"labels{place}")
@@ -54,8 +67,18 @@ def _labels(y, place):
     return y.astype(bool)
 
 
-def as_numbers(values, what):
-    """Values as floats, missing ones as NaN; CourseError names what is no number."""
+def as_numbers(values: ArrayLike, what: str) -> np.ndarray:
+    """Values as floats, missing values as NaN; a CourseError names `what` where they are not numbers.
+
+    See Also
+    --------
+    checked : labels and scores together
+
+    Examples
+    --------
+    >>> as_numbers([1, None], "scores").tolist()
+    [1.0, nan]
+    """
     values = np.asarray(values)
     if values.dtype == object:
         values = np.where(pd.isna(values), np.nan, values)
@@ -67,8 +90,21 @@ def as_numbers(values, what):
     raise CourseError(f"The {what} must be numbers, and some are not: {values.ravel()[0]!r} is the first.")
 
 
-def checked_probabilities(y, p):
-    """As `checked`, for scores that claim to be probabilities, in [0, 1]."""
+def checked_probabilities(y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """As `checked`, for scores that must be probabilities in [0, 1].
+
+    See Also
+    --------
+    checked : the same for scores of any range
+
+    Examples
+    --------
+    >>> checked_probabilities([1, 0], [2.0, -1.0])
+    Traceback (most recent call last):
+    util.errors.CourseError: Probabilities must lie between 0 and 1; these go from -1 to 2. Are they logits? ...
+
+    Taught in lesson 7.
+    """
     y, p = checked(y, p)
     if p.min() < 0 or p.max() > 1:
         raise CourseError(
@@ -78,8 +114,19 @@ def checked_probabilities(y, p):
     return y, p
 
 
-def patient_codes(patients, films):
-    """Patients as integers (films,) from 0, and how many they are; each film its own patient where None is given."""
+def patient_codes(patients: ArrayLike | None, films: int) -> tuple[np.ndarray, int]:
+    """Patients as integers (films,) from 0, and their number; with None, each film is a patient of its own.
+
+    See Also
+    --------
+    util.metrics.matching.matched_patients : finds the patients of a table
+
+    Examples
+    --------
+    >>> codes, patients = patient_codes(["b", "a", "b"], 3)
+    >>> codes.tolist(), patients
+    ([1, 0, 1], 2)
+    """
     if patients is None:
         return np.arange(films), films
     codes = np.asarray(patients)
@@ -94,7 +141,7 @@ def patient_codes(patients, films):
 
 
 def _named_patients(names):
-    """Names of patients as text; numbers beside text would make two patients of 7 and '7'."""
+    """Names of patients as text; a mix of numbers and text would make two patients of 7 and '7'."""
     text = names.astype(str)
     if (pd.isna(names) | np.isin(text, MISSING)).any():
         raise CourseError(NO_PATIENT)
@@ -103,8 +150,17 @@ def _named_patients(names):
     return text
 
 
-def checked_shares(**given):
-    """Raise CourseError unless every value, float or array, lies in [0, 1]."""
+def checked_shares(**given: ArrayLike) -> None:
+    """Raise CourseError unless every value, float or array, lies in [0, 1].
+
+    See Also
+    --------
+    checked_probabilities : the same for predictions with their labels
+
+    Examples
+    --------
+    >>> checked_shares(prevalence=0.1, sensitivity=[0.8, 0.9])
+    """
     for name, value in given.items():
         if not np.all((np.asarray(value) >= 0) & (np.asarray(value) <= 1)):
             raise CourseError(f"The {name} must lie between 0 and 1; is it in percent?")

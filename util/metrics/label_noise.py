@@ -1,13 +1,14 @@
-"""What wrong labels do to an AUC, when the mistakes do not look at the score."""
+"""What wrong labels do to an AUC, when the mistakes do not depend on the score."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from util.metrics.inputs import checked_shares
 from util.metrics.thresholds import npv_at_prevalence, ppv_at_prevalence
 
 
-def observed_auc(true_auc, ppv, npv):
-    """AUC against noisy labels of scores whose AUC against the truth is known.
+def observed_auc(true_auc: ArrayLike, ppv: ArrayLike, npv: ArrayLike) -> np.ndarray | float:
+    """AUC to expect against noisy labels, from the AUC against the truth.
 
     Parameters
     ----------
@@ -18,15 +19,27 @@ def observed_auc(true_auc, ppv, npv):
     -------
     float or array: 0.5 + (true_auc - 0.5) (ppv + npv - 1)
 
-    Exact for large samples when, given the truth, label and score are independent: a positive label then stands for
-    a random truly positive film with probability ppv, and so on for the four kinds of pairs (Menon et al. 2015,
-    'Learning from corrupted binary labels', corollary 3).
+    Exact for large samples if label and score are independent given the truth: a film labeled positive is then a random
+    truly positive film with probability ppv, and so on for the four kinds of pairs (Menon et al. 2015, 'Learning from
+    corrupted binary labels', corollary 3).
+
+    See Also
+    --------
+    attainable_auc : the highest value that it can take
+    util.metrics.roc.auc : the AUC against the labels at hand
+
+    Examples
+    --------
+    >>> print(round(float(observed_auc(0.9, ppv=0.8, npv=0.95)), 3))
+    0.8
+
+    Taught in lesson 8.
     """
     checked_shares(**{"AUC": true_auc, "PPV": ppv, "NPV": npv})
     return 0.5 + (np.asarray(true_auc) - 0.5) * (np.asarray(ppv) + np.asarray(npv) - 1)
 
 
-def attainable_auc(prevalence, sensitivity, specificity):
+def attainable_auc(prevalence: ArrayLike, sensitivity: ArrayLike, specificity: ArrayLike) -> np.ndarray | float:
     """The best AUC that anyone, even a perfect reader, can reach against noisy labels.
 
     Parameters
@@ -37,6 +50,18 @@ def attainable_auc(prevalence, sensitivity, specificity):
     Returns
     -------
     float or array, (PPV + NPV) / 2 of the labels
+
+    See Also
+    --------
+    observed_auc : what is left of any AUC
+    util.metrics.thresholds.ppv_at_prevalence : the PPV in the formula
+
+    Examples
+    --------
+    >>> print(round(float(attainable_auc(0.1, sensitivity=0.8, specificity=0.95)), 3))
+    0.809
+
+    Taught in lesson 8.
     """
     ppv = ppv_at_prevalence(sensitivity, specificity, prevalence)
     return observed_auc(1.0, ppv, npv_at_prevalence(sensitivity, specificity, prevalence))

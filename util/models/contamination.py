@@ -1,11 +1,15 @@
-"""Which films a model may know already: by their names, and where names cannot tell, by their pixels."""
+"""Which films a model may already know: by their names or, if names are not enough, by their pixels."""
+
+from __future__ import annotations
 
 import base64
 import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,24 +17,27 @@ from util.data.images import read_film
 from util.errors import CourseError
 from util.progress import progress
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from util.data.cohort import Cohort
+
 NIH_NAME = re.compile(r"\d{8}_\d{3}")  # patient, follow-up
-SAME = (
-    24  # bits of 256 in which the hashes of two exports of one film differ at most; films of two patients differ in 52
-)
+SAME = 24  # bits of 256 in which two exports of one film may differ; films of two patients differ in at least 52
 
 
 @dataclass(frozen=True)
 class Contamination:
-    """What of some films a model may know already.
+    """Which of some films a model may already know.
 
     Attributes
     ----------
-    films : int, how many were asked about
-    seen : tuple of names that were in its training data
-    related : tuple of other names, of patients with films in its training data
-    known : bool, whether anything can be said of any of the films
-    unknown : tuple of names of which nothing can be said
-    by_pixels : tuple of names that were not found by comparing pixels, and whose names do not tell the patient
+    films : int, number of films in question
+    seen : tuple of names that were in the training data
+    related : tuple of further names, of patients with other films in the training data
+    known : bool, whether anything is known about any of the films
+    unknown : tuple of names about which nothing is known
+    by_pixels : tuple of names that do not show the patient and whose pixels match no training film
     listed : bool, whether there is a list of the training films
     """
 
@@ -50,13 +57,15 @@ class Contamination:
         told = self.films - len(self.unknown)
         if self.seen or self.related:
             text = (
-                f"{'This film' if self.seen else 'Another film of its patient'} was {data}: its score flatters the model."
+                f"{'This film' if self.seen else 'Another film of its patient'} was {data}: its score flatters the "
+                "model."
                 if one
-                else f"{len(self.seen):,} of these {self.films:,} films were {data}, and {len(self.related):,} more are "
-                "of patients it was trained on: scores on them flatter it."
+                else f"{len(self.seen):,} of these {self.films:,} films were {data}, and {len(self.related):,} more "
+                "are of patients it was trained on: scores on them flatter it."
             )
         elif self.by_pixels:
-            text = f"{'This film was not' if one else f'None of these {told:,} films was'} {data}, as far as names and pixels tell."
+            none = "This film was not" if one else f"None of these {told:,} films was"
+            text = f"{none} {data}, as far as names and pixels tell."
         elif one:
             text = f"Neither this film nor another of its patient was {data}."
         else:
@@ -65,7 +74,8 @@ class Contamination:
             whose = "its patient" if one else f"the patients of {len(self.by_pixels):,} of them"
             text += f" Whether other films of {whose} were, the names do not tell."
         if self.unknown:
-            text += f" Of {len(self.unknown):,} other films this is unknown, since {self._why()}: take their scores as optimistic."
+            text += f" Of {len(self.unknown):,} other films this is unknown, since {self._why()}: take their scores as "
+            text += "optimistic."
         return text
 
     def _why(self):
@@ -74,16 +84,19 @@ class Contamination:
         return "names other than those of ChestX-ray14 do not tell, and there are no pixels to compare"
 
 
-def contamination(passport, images, films=None):
+def contamination(
+    passport: Mapping[str, Any], images: Iterable[str], films: Cohort | Mapping[str, Path | str] | None = None
+) -> Contamination:
     """Compare films to be scored with a model's training data, film by film and patient by patient.
 
     Parameters
     ----------
-    passport : dict; its `training_films`, where present, lists names, and its `training_hashes` what their pixels look
-        like (see `film_hashes`). A model trained on simulated films drawn for it alone has met none of the films.
-    images : film names; those of ChestX-ray14 name patient and follow-up
-    films : util.data.cohort.Cohort, or a dict from name to path: the pixels of films that their names do not show to be known
-        are compared too, so that a copy under another name is found. Without them only the names of ChestX-ray14 tell.
+    passport : dict; its `training_films`, if present, lists names, and its `training_hashes` holds hashes of their
+        pixels (see `film_hashes`). A model trained on simulated films that were drawn for it alone knows none of them.
+    images : film names; those of ChestX-ray14 consist of patient and follow-up
+    films : util.data.cohort.Cohort, or a dict from name to path. The pixels of films whose names are not in the list
+        are then compared as well, so that a copy under a different name is found. Without it, only names of
+        ChestX-ray14 are compared.
 
     Returns
     -------
@@ -114,20 +127,20 @@ def contamination(passport, images, films=None):
     )
 
 
-def whole_names(images):
-    """Whether all names are those of ChestX-ray14, which tell patient and film."""
+def whole_names(images: Iterable[str]) -> bool:
+    """Whether all names are in the style of ChestX-ray14, which identifies patient and film."""
     return all(NIH_NAME.fullmatch(_stem(image)) for image in images)
 
 
-def film_hashes(paths):
-    """What films look like, for a passport: 256 bits a film (`util.data.film_hash.film_hash`), in base 64."""
+def film_hashes(paths: Sequence[Path | str]) -> str:
+    """Hashes of films for a passport: 256 bits for each film (`util.data.film_hash.film_hash`), in base 64."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         hashes = list(progress(pool.map(_hash, map(str, paths)), "hashing films", total=len(paths)))
     return base64.b64encode(np.array(hashes, "<u8").tobytes()).decode()
 
 
 def _compared(passport, images, films):
-    """Film name -> whether its pixels are those of a training film, of the films that can be compared."""
+    """Dict film name -> whether its pixels match a training film, for the films that can be compared."""
     paths = getattr(films, "paths", films) or {}
     images = [image for image in images if image in paths]
     if not images or "training_hashes" not in passport:
@@ -140,13 +153,13 @@ def _compared(passport, images, films):
 
 
 def _among(bits, known):
-    """Whether a hash is one of those known, or nearly; a negative, bits turned, is the same film."""
+    """Whether a hash is equal or close to a known one; the negative of a film, with all bits flipped, counts too."""
     differ = np.bitwise_count(known ^ bits).sum(axis=1, dtype=int)
     return bool(np.minimum(differ, 256 - differ).min(initial=256) <= SAME)
 
 
 def _hash_or_none(path):
-    """The hash of a film; None of one that cannot be read, of which nothing can be said."""
+    """The hash of a film, or None if it cannot be read."""
     try:
         return _hash(str(path), os.stat(path).st_mtime_ns)
     except (CourseError, OSError):

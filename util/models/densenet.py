@@ -1,4 +1,4 @@
-"""DenseNet-121 on 14 findings, in Keras. Notebook 5."""
+"""DenseNet-121 for 14 findings, in Keras. Taught in lesson 5."""
 
 from contextlib import contextmanager
 
@@ -7,7 +7,7 @@ import keras
 from util.findings import FINDINGS
 
 
-def build_densenet(size=320, final_relu=True):
+def build_densenet(size: int = 320, final_relu: bool = True) -> keras.Model:
     """DenseNet-121, flat and functional: films in, one logit for each finding out.
 
     Parameters
@@ -17,11 +17,12 @@ def build_densenet(size=320, final_relu=True):
 
     Returns
     -------
-    keras.Model, float32 (n, size, size, 3) -> float32 logits (n, 14) in the order of FINDINGS; random weights.
-    Its last layers are 'relu' (n, size/32, size/32, 1024), absent without final_relu, the global average 'pool' and the dense layer 'logits'.
+    keras.Model, float32 (n, size, size, 3) -> float32 logits (n, 14) in the order of FINDINGS, with random weights. Its
+    last layers are 'relu' (n, size/32, size/32, 1024), absent without final_relu, the global average 'pool' and the
+    dense layer 'logits'.
 
-    It computes in float32 whatever the global policy of Keras is (mixed_float16 is usual on a GPU): the recorded logits,
-    calibrations and thresholds are those of float32, and half precision moves a logit by some thousandths.
+    It computes in float32 whatever the global policy of Keras is (mixed_float16 is common on a GPU), since the recorded
+    logits, calibrations and thresholds are those of float32, and half precision moves a logit by some thousandths.
     """
     with _settings_of_the_weights():
         return _build(size, final_relu)
@@ -29,7 +30,7 @@ def build_densenet(size=320, final_relu=True):
 
 @contextmanager
 def _settings_of_the_weights():
-    """Keras' defaults while a network is built, and afterwards what the user has set."""
+    """Context manager: Keras' defaults while a network is built, and the user's settings afterward."""
     config = keras.config
     policy, floats, order = config.dtype_policy(), config.floatx(), config.image_data_format()
     try:

@@ -1,26 +1,26 @@
-"""Judge a large model of the field by its embeddings: the same linear probe, intervals and check as for our own features.
+"""Judge a large published model by its embeddings, with the same linear probe and intervals as for our own features.
 
-    python -m util.models.embeddings embeddings.npz --root FOLDER
+    python -m util embeddings embeddings.npz --root FOLDER
 
-A user computes embeddings.npz elsewhere, where there is a GPU and an account: arrays `names` (films, str, as in NIH's label
-table), `vectors` (films, d) and `model` (str). Nothing of the model is needed here. Films are read with Hugging Face's
-own processor of the model, from 8-bit gray turned to RGB:
+You compute embeddings.npz elsewhere, with a GPU and an account: arrays `names` (films, str, as in NIH's label table),
+`vectors` (films, d) and `model` (str). The model itself is not needed here. Read the films with the model's own
+processor of Hugging Face, from 8-bit gray turned into RGB:
 
-- RAD-DINO (microsoft/rad-dino; needs torch and transformers): `pooler_output`, 768 numbers. It has learned from
-  ChestX-ray14 without labels, perhaps from these very films; give --met to say so of a model.
+- RAD-DINO (microsoft/rad-dino; needs torch and transformers): `pooler_output`, 768 numbers. It learned from
+  ChestX-ray14 without labels, perhaps from the same films; say so with --met.
 - MedSigLIP (google/medsiglip-448; needs torch, transformers, an account and Google's terms): `get_image_features`, 1152
   numbers, films of 448 pixels. Its makers name MIMIC-CXR, not ChestX-ray14, among its chest films.
 """
 
-import argparse
-import sys
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from util.data.cohort import load_cohort
+from util.command import argument_parser, command
+from util.data.cohort import Cohort, load_cohort
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.losses.linear_heads import components, head_logits
@@ -30,7 +30,7 @@ from util.models.weights import contamination
 FOLDS, COMPONENTS = 5, 50
 
 
-def read_embeddings(path):
+def read_embeddings(path: Path | str) -> tuple[str, pd.DataFrame]:
     """Read embeddings.npz without executing anything in it.
 
     Returns
@@ -39,8 +39,8 @@ def read_embeddings(path):
 
     Raises
     ------
-    CourseError : the file is missing or damaged, an array is missing or of another shape, a film stands twice, or a value
-        is no number.
+    CourseError : the file is missing or damaged, an array is missing or has the wrong shape, a film appears twice, or a
+        value is not a number.
     """
     path = Path(path)
     if not path.is_file():
@@ -53,13 +53,13 @@ def read_embeddings(path):
             names, vectors, model = kept["names"], kept["vectors"], str(kept["model"])
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise CourseError(
-            f"{path} cannot be read ({str(error).splitlines()[0]}): save names as text, such as np.array(names, 'U'), and "
-            "vectors as numbers."
+            f"{path} cannot be read ({str(error).splitlines()[0]}): save names as text, such as np.array(names, 'U'), "
+            "and vectors as numbers."
         ) from None
     if names.ndim != 1 or vectors.ndim != 2 or len(names) != len(vectors) or names.dtype.kind != "U" or not len(names):
         raise CourseError(
-            f"{path}: names {names.shape} of {names.dtype} and vectors {vectors.shape} do not fit: give n names as text and n "
-            "rows of numbers."
+            f"{path}: names {names.shape} of {names.dtype} and vectors {vectors.shape} do not fit: give n names as "
+            "text and n rows of numbers."
         )
     if vectors.dtype.kind not in "fiu" or not np.isfinite(vectors).all():
         raise CourseError(f"{path}: the vectors hold values that are no finite numbers: compute them again.")
@@ -73,8 +73,8 @@ def _stem(name):
     return str(name).rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def probe(vectors, table, folds=FOLDS):
-    """Logits (films, 14) of linear heads on embeddings, each film's by heads that have not met its patient.
+def probe(vectors: np.ndarray, table: pd.DataFrame, folds: int = FOLDS) -> np.ndarray:
+    """Logits (films, 14) of linear heads on embeddings; each film is scored by heads not trained on its patient.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def probe(vectors, table, folds=FOLDS):
 
     Returns
     -------
-    float array (films, 14), NaN where a finding has one label only among the films of the other folds
+    float array (films, 14), NaN where all films of the other folds have the same label of a finding
     """
     from sklearn.model_selection import GroupKFold
 
@@ -102,14 +102,16 @@ def probe(vectors, table, folds=FOLDS):
     return out
 
 
-def judge(path, cohort, met=None):
-    """AUC table, averages and a sentence on what the model may have met, of the films that have a vector.
+def judge(
+    path: Path | str, cohort: Cohort, met: Iterable[str] | None = None
+) -> tuple[str, pd.DataFrame, pd.DataFrame, str]:
+    """AUC table and averages over the films that have a vector, and a sentence on what the model may already know.
 
     Parameters
     ----------
-    path : of embeddings.npz
+    path : str or Path of embeddings.npz
     cohort : util.data.cohort.Cohort with labels
-    met : names of films the model was trained on, or None where nobody knows
+    met : names of the films that the model was trained on, or None if unknown
 
     Returns
     -------
@@ -130,27 +132,16 @@ def judge(path, cohort, met=None):
     return model, table, auc_averages(films, filled, films["PatientId"]), str(contamination(passport, films["Image"]))
 
 
-def main(arguments=None):
+@command()
+def main(arguments: Sequence[str] | None = None) -> int | None:
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
-    parser = argparse.ArgumentParser(prog="python -m util.models.embeddings", description=__doc__.split("\n")[0])
+    parser = argument_parser("embeddings", __doc__)
     parser.add_argument("path", help="embeddings.npz: names, vectors, model")
     parser.add_argument("--root", required=True, help="folder of the real films or of NIH's label table")
     parser.add_argument("--met", help="text file with the names of films that the model was trained on, one a line")
     options = parser.parse_args(arguments)
-    try:
-        met = Path(options.met).read_text(encoding="utf-8").split() if options.met else None
-        model, table, averages, sentence = judge(options.path, load_cohort("nih", options.root), met)
-    except OSError as error:
-        print(f"{options.met} cannot be read ({error.strerror}).", file=sys.stderr)
-        return 2
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
+    met = Path(options.met).read_text(encoding="utf-8").split() if options.met else None
+    model, table, averages, sentence = judge(options.path, load_cohort("nih", options.root), met)
     print(f"{model}: linear probe, {FOLDS} folds by patient.\n{sentence}")
     print(table[["films", "positives", "auc", "low", "high", "note"]].round(3).to_string())
     print(averages.round(3).to_string())
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

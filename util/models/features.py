@@ -1,23 +1,25 @@
-"""Fixed features of films for quick linear models: coarse pixels, or a trained network's. Notebooks 3, 4 and 11."""
+"""Fixed features of films for quick linear models: edge directions, or those of a network. Lessons 3, 4 and 11."""
 
 import hashlib
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from util.data.cohort import HOME
+from util.data.cohort import HOME, Cohort
+from util.files import whole
 from util.progress import progress
 
 SIZE, CELLS, DIRECTIONS = 64, 8, 8
 
 
-PENALTY = 1000.0  # of the ridge; chosen on splits by patient of the embedded cohort
+PENALTY = 1000.0  # of the ridge regression; chosen on splits of the embedded cohort by patient
 
 
 CACHE = HOME / "build" / "features"
 
 
-def quick_features(cohort, images, known=None):
+def quick_features(cohort: Cohort, images: Iterable[str], known: pd.DataFrame | None = None) -> pd.DataFrame:
     """Edge directions of films.
 
     Parameters
@@ -28,8 +30,8 @@ def quick_features(cohort, images, known=None):
 
     Returns
     -------
-    DataFrame float32, index Image, 512 columns: how much edge (root of the gray levels' slope) each cell has in each
-    of 8 directions
+    DataFrame float32, index Image, 512 columns: how strong the edges (square root of the gray-level gradient) of each
+    of 8 x 8 cells are in each of 8 directions
     """
     images = list(images)
     known = pd.DataFrame(index=pd.Index([], name="Image")) if known is None else known
@@ -53,15 +55,15 @@ def _edges(film):
     return np.sqrt(cells).ravel().astype(np.float32)
 
 
-def quick_scores(x, y, training, scaled_on=None):
-    """Scores of all films by a ridge regression learned from the training films.
+def quick_scores(x: np.ndarray, y: np.ndarray, training: np.ndarray, scaled_on: np.ndarray | None = None) -> np.ndarray:
+    """Scores of all films, by a ridge regression fitted on the training films.
 
     Parameters
     ----------
     x : array (films, features)
     y : array (films, findings) of 0 and 1
     training : bool array (films,)
-    scaled_on : bool array (films,), the films that give mean and SD of each feature; by default the training films
+    scaled_on : bool array (films,), the films that give mean and SD of each feature; the training films by default
 
     Returns
     -------
@@ -73,28 +75,30 @@ def quick_scores(x, y, training, scaled_on=None):
     return np.asarray(Ridge(alpha=PENALTY).fit(z[training], y[training]).predict(z)).reshape(len(x), -1)
 
 
-def standardised(x, rows):
-    """Features (films, features) less their mean over the films `rows` (bool), over their SD there."""
+def standardised(x: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Features (films, features) minus their mean over the films `rows` (bool), divided by their SD over the same."""
     return (x - x[rows].mean(axis=0)) / np.maximum(x[rows].std(axis=0), 1e-6)
 
 
-def label_frequencies(films, findings, counted):
-    """How often each film's patient has each finding among the films `counted` (bool): float (films, findings).
+def label_frequencies(films: pd.DataFrame, findings: Sequence[str], counted: np.ndarray) -> np.ndarray:
+    """How often the patient of each film has each finding among the films `counted` (bool): float (films, findings).
 
-    A patient of none of these films gets the mean of all that were counted.
+    A patient without a film among these gets their overall mean.
     """
     seen = films[counted]
     of_patient = seen.groupby("PatientId")[findings].mean()
     return of_patient.reindex(films["PatientId"]).fillna(seen[findings].mean()).to_numpy(float)
 
 
-def network_features(cohort, images):
-    """What the course's DenseNet-121 makes of films before its last layer: DataFrame float32, index Image, 1,024 columns.
+def network_features(cohort: Cohort, images: Iterable[str]) -> pd.DataFrame:
+    """Inputs of the last layer of the course's DenseNet-121: DataFrame float32, index Image, 1,024 columns.
 
-    Needs TensorFlow, and about a tenth of a second a film on two cores; kept under build/features for the same
-    weights and the same films on disk.
+    It needs TensorFlow and about a tenth of a second for each film on two cores. The result is kept under
+    build/features for the same weights and the same films on disk.
     """
-    from util.models.predict import batches, keras, predict_films
+    import keras
+
+    from util.models.predict import batches, predict_films
     from util.models.weights import load_pretrained, read_passport, weights_for
 
     images, changed = list(images), getattr(cohort, "changed", {})
@@ -109,7 +113,6 @@ def network_features(cohort, images):
     features = np.concatenate(parts)
     if not set(images) & set(changed):
         CACHE.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(".part.npy")
-        np.save(partial, features)
-        partial.replace(kept)
+        with whole(kept) as part, part.open("wb") as stream:
+            np.save(stream, features)
     return pd.DataFrame(features, index=pd.Index(images, name="Image"))

@@ -1,20 +1,27 @@
-"""What a heat map needs to know of a network: the tensors of its graph, and whether what comes out are logits."""
+"""What a heat map needs to know about a network: the tensors of its graph, and whether its outputs are logits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from util.errors import CourseError
 
-STEPS = 10.0, 1000.0  # what is put in below the output, to see whether the output grows with it
+if TYPE_CHECKING:
+    import keras
+
+STEPS = 10.0, 1000.0  # sizes of the inputs that show whether the output grows with them
 
 
 class Graph:
     """A flat functional model: its one input and output, and each layer's output in this graph.
 
-    Layers may also stand in other models, and Keras' own `layer.output` is then that of the first. Here the graph is
-    walked back from the output. Raises CourseError for a model that cannot be looked into.
+    Layers may be part of several models, and Keras' own `layer.output` then belongs to the first. So the graph is
+    walked back from the output. A model that does not allow this raises a CourseError.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         import keras
 
         if not isinstance(model, keras.Model):
@@ -44,7 +51,7 @@ class Graph:
                 self.outputs.setdefault(made_by(tensor), []).append(tensor)
                 waiting += inputs_of(tensor)
 
-    def output_of(self, layer):
+    def output_of(self, layer: str) -> keras.KerasTensor:
         """The one output of the layer of that name."""
         found = [outputs for operation, outputs in self.outputs.items() if operation.name == layer]
         if not found:
@@ -54,24 +61,24 @@ class Graph:
         return found[0][0]
 
 
-def made_by(tensor):
+def made_by(tensor: keras.KerasTensor) -> keras.Operation:
     """The layer or operation that a symbolic tensor comes from."""
     return tensor._keras_history.operation
 
 
-def inputs_of(tensor):
-    """The symbolic tensors that it is computed of."""
+def inputs_of(tensor: keras.KerasTensor) -> list[keras.KerasTensor]:
+    """The symbolic tensors that a symbolic tensor is computed from."""
     history = tensor._keras_history
     return history.operation._inbound_nodes[history.node_index].input_tensors
 
 
-def check_logits(graph):
-    """Refuse a model whose outputs are no logits: bounded, on either side, by a sigmoid or the like.
+def check_logits(graph: Graph) -> None:
+    """Refuse a model whose outputs are not logits but bounded on one or both sides, by a sigmoid or the like.
 
-    Wherever the activation stands: the graph is walked back from the output to the last layers with weights (dense layers
-    and convolutions). Their own activation must be linear. What lies between them and the output, be it a
-    concatenation, a rescaling, an activation or somebody's own layer, is tried: fed with numbers 100 times as large, of
-    both signs, each of its outputs must become larger in both directions.
+    The position of the activation does not matter: the graph is walked back from the output to the last layers with
+    weights (dense layers and convolutions), whose own activation must be linear. What is between them and the output (a
+    concatenation, a rescaling, an activation or a custom layer) is tested: with inputs of both signs that are 100 times
+    as large, each output must grow in both directions.
     """
     import keras
 
@@ -85,7 +92,7 @@ def check_logits(graph):
             last.append(tensor)
         elif _is_own(made_by(tensor)) or not getattr(made_by(tensor), "weights", ()):
             waiting += inputs_of(tensor)
-        else:  # somebody's own layer with weights: what goes into it
+        else:  # a custom layer with weights: take its inputs
             last += inputs_of(tensor)
     for tensor in last:
         if getattr(made_by(tensor), "activation", None) not in (None, keras.activations.linear):
@@ -95,12 +102,12 @@ def check_logits(graph):
 
 
 def _is_own(operation):
-    """Whether it is one of Keras' own."""
+    """Whether an operation is one of Keras' own."""
     return type(operation).__module__.startswith("keras.")
 
 
 def _mixes(operation):
-    """Whether it is a layer of Keras' own that mixes its inputs by weights, as dense layers and convolutions do."""
+    """Whether an operation is Keras' own and mixes its inputs by weights, as dense layers and convolutions do."""
     import keras
 
     weighted = bool(getattr(operation, "weights", ())) and not isinstance(operation, keras.layers.BatchNormalization)
@@ -108,7 +115,7 @@ def _mixes(operation):
 
 
 def _grows(tensors, output):
-    """Whether the outputs move in both directions with what is put in for these tensors, and ever further."""
+    """Whether the outputs move in both directions with the values of these tensors, and without a bound."""
     import keras
 
     tail, rng = keras.Model(tensors, output), np.random.default_rng(0)
@@ -130,7 +137,20 @@ def _grows(tensors, output):
 
 def _refuse(graph, operation):
     raise CourseError(
-        f"The model {graph.name} ends in an activation ({operation.name}): Grad-CAM is taken on logits, since the gradient "
-        "of a sigmoid vanishes where it is sure. Build it without: keras.Model(inputs, logits), with the last Dense layer "
-        "linear, and the sigmoid applied to what it predicts."
+        f"The model {graph.name} ends in an activation ({operation.name}): Grad-CAM is taken on logits, since the "
+        "gradient of a sigmoid vanishes where it is sure. Build it without: keras.Model(inputs, logits), with the last "
+        "Dense layer linear, and the sigmoid applied to what it predicts."
     )
+
+
+def pool_and_dense(graph: Graph, activations: keras.KerasTensor) -> keras.layers.Dense | None:
+    """The dense layer if the head is global average pooling and a dense layer, else None."""
+    import keras
+
+    dense = made_by(graph.output)
+    if not isinstance(dense, keras.layers.Dense):
+        return None
+    (pooled,) = inputs_of(graph.output)
+    pool = made_by(pooled)
+    is_pool = isinstance(pool, keras.layers.GlobalAveragePooling2D) and pool.data_format == "channels_last"
+    return dense if is_pool and inputs_of(pooled)[0] is activations else None

@@ -1,15 +1,18 @@
-"""The input gate: is a picture an upright frontal chest film at all, and is it like the films a model learnt from?
+"""The input gate: is a picture an upright frontal chest film at all, and is it like the films a model learned from?
 
-Asked before a film of unknown origin is shown to the model. It looks at 16 x 16 ranks of gray level, coarse enough to be
-blind to a finding, and at how much finer detail there is beside them; and knows no film but the training films: what is
-*not* a frontal film it learns from the same films, turned, inverted, cut, shuffled.
+It checks a film of unknown origin before the model sees it. It looks at 16 x 16 ranks of gray level, too coarse to show
+a finding, and at the amount of finer detail. It is fitted on the training films alone: the examples of what is *not* a
+frontal film are the same films turned, inverted, cut or shuffled.
 
-It catches gross cases only. Fitted on 200 simulated films it refused none of 200 more of them, 6 % of 608 real ones, 98 %
-of 300 parts of two photographs and all of 300 smooth slopes; of films turned by 30 degrees 14 %, by 45 degrees 75 %; of
-mirrored films under 1 %: it does not notice left and right. No hand, no side view, no abdomen was at hand to try it on.
+It catches gross cases only. Fitted on 200 simulated films, it refused none of 200 further ones, 6 % of 608 real films,
+98 % of 300 parts of two photographs, and all of 300 smooth gradients. It refused 14 % of films turned by 30 degrees,
+75 % of those turned by 45 degrees, and under 1 % of mirrored films: it does not notice left and right. It was not tried
+on hands, side views or abdomens.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,19 +20,19 @@ from scipy.stats import rankdata
 
 from util.errors import CourseError
 
-SIDE, AXES, FAMILIAR = 16, 10, 0.99  # cells a side; principal axes; share of training films to be called familiar
-FINE = 4 * SIDE  # cells a side of the finer grid
-PLAIN = 0.5  # a picture with less than this share of the detail of the plainest training film is no film
+SIDE, AXES, FAMILIAR = 16, 10, 0.99  # cells on each side; principal axes; share of training films called familiar
+FINE = 4 * SIDE  # cells on each side of the finer grid
+PLAIN = 0.5  # a picture with less than this share of the detail of the plainest training film is not a film
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says of one film.
+    """What the gate says about one film.
 
     Attributes
     ----------
-    frontal : bool, an upright frontal chest film
-    familiar : bool, frontal and no further from the training films than nearly all of them are
+    frontal : bool, whether it is an upright frontal chest film
+    familiar : bool, whether it is frontal and as close to the training films as nearly all of them are
     sentence : str, to be shown
     """
 
@@ -40,7 +43,7 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """A gate fitted by `fit_gate`; call it with a film, uint8 (h, w), and it answers with a Verdict."""
+    """A gate fitted by `fit_gate`; call it with a film, uint8 (h, w), to get a Verdict."""
 
     weights: np.ndarray
     bias: float
@@ -50,13 +53,14 @@ class Gate:
     limit: float
     plainest: float
 
-    def __call__(self, film):
+    def __call__(self, film: np.ndarray) -> Verdict:
         ranks = coarse_ranks(film).ravel()
         if self.weights @ ranks + self.bias <= 0 or detail(film) < self.plainest:
             return Verdict(
                 False,
                 False,
-                "This does not look like an upright frontal chest film with air dark and bone bright: no answer is given.",
+                "This does not look like an upright frontal chest film with air dark and bone bright: no answer is "
+                "given.",
             )
         if self._distance(ranks[None])[0] > self.limit:
             return Verdict(
@@ -72,22 +76,25 @@ class Gate:
         )
 
     def _distance(self, ranks):
-        """Mean squared deviation along the principal axes and beside them, in the training films' own variances."""
+        """Mean squared deviation along the principal axes and off them, relative to the training films' variances."""
         deviation = ranks - self.mean
         along = deviation @ self.axes.T
         beside = np.square(deviation - along @ self.axes).sum(axis=1)
         return np.square(np.column_stack([along, np.sqrt(beside)]) / self.spread).mean(axis=1)
 
 
-def provenance(passport):
-    """What no gate can see: where the weights come from, and so what a film of one's own is to them. A sentence."""
+def provenance(passport: Mapping[str, Any]) -> str:
+    """A sentence on what no gate can see: where the weights come from, and what that means for a learner's film."""
     if passport["films"] == "simulated":
-        return "The weights have only ever seen simulated films: a real film lies outside that, even where the gate sees no difference."
+        return (
+            "The weights have only ever seen simulated films: a real film lies outside that, even where the gate sees "
+            "no difference."
+        )
     return "The weights were trained on films of other hospitals: yours may differ in ways that the gate does not see."
 
 
-def coarse_ranks(film):
-    """Ranks of the gray levels of a film shrunk to 16 x 16: float (16, 16) from -1 to 1, whatever window it was shown in.
+def coarse_ranks(film: np.ndarray) -> np.ndarray:
+    """Ranks of the gray levels of a film shrunk to 16 x 16: float (16, 16) from -1 to 1, the same for any window.
 
     film : uint8 (h, w)
     """
@@ -97,11 +104,13 @@ def coarse_ranks(film):
     return _ranks(film, SIDE)
 
 
-def detail(film):
-    """How much of a film's picture is finer than 16 x 16 cells: float, 0 for a smooth slope, about 0.065 for a film.
+def detail(film: np.ndarray) -> float:
+    """How much of a film is detail finer than 16 x 16 cells: float, 0 for a smooth gradient, about 0.065 for a film.
 
-    The root mean square of what 64 x 64 ranks of gray level (a share, 0 to 1) have beside their means over 4 x 4 cells,
-    drawn smooth again. film : uint8 (h, w)
+    It is the root mean square of the difference between 64 x 64 ranks of gray level (as shares, 0 to 1) and the same
+    ranks averaged over 4 x 4 cells and interpolated.
+
+    film : uint8 (h, w)
     """
     ranks = _ranks(film, FINE) / 2
     blocks = ranks.reshape(SIDE, FINE // SIDE, SIDE, FINE // SIDE).mean(axis=(1, 3)).astype(np.float32)
@@ -116,8 +125,8 @@ def _ranks(film, side):
     return (ranks / (side**2 - 1) * 2).reshape(side, side)
 
 
-def not_frontal(film, rng):
-    """Pictures made of one film that are no upright frontal chest film: dict name -> uint8 (h, w).
+def not_frontal(film: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Pictures made from one film that are not upright frontal chest films: dict name -> uint8 (h, w).
 
     rng : numpy.random.Generator, for noise and shuffling
     """
@@ -146,7 +155,7 @@ def _quarters(pixels):
     return [quarter * (pixels // 4) for quarter in range(4)]
 
 
-def fit_gate(films, seed=0):
+def fit_gate(films: Sequence[np.ndarray], seed: int = 0) -> Gate:
     """Fit the gate on training films, in about a second for 200.
 
     Parameters

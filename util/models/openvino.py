@@ -1,33 +1,39 @@
-"""Another engine for the same network: OpenVINO, where somebody has installed it (pip install openvino).
+"""An alternative engine for the same network: OpenVINO, if it is installed (pip install openvino).
 
-Nothing of the course needs it. Where a processor has bfloat16, it scores films about twice as fast as TensorFlow; a
-bfloat16 has 8 significant bits, so logits move a little: `make bench` prints by how much, and what it does to the AUC.
+The course does not need it. On a processor with bfloat16, it scores films about twice as fast as TensorFlow. A bfloat16
+has 8 significant bits, so logits move a little: `make bench` prints by how much, and the effect on the AUC.
 """
+
+from __future__ import annotations
 
 import importlib
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from util.errors import CourseError
 
+if TYPE_CHECKING:
+    from util.models.weights import Pretrained
+
 PRECISIONS = ("bf16", "f32")
 
 
 class OpenVinoModel:
-    """Films float32 (n, size, size, 3) -> float32 logits (n, 14), as a keras.Model for `util.models.predict.predict`."""
+    """Films float32 (n, size, size, 3) -> float32 logits (n, 14); `util.models.predict` takes it for a keras.Model."""
 
-    def __init__(self, compiled):
+    def __init__(self, compiled: Any) -> None:
         self.compiled = compiled
 
-    def predict_on_batch(self, films):
+    def predict_on_batch(self, films: np.ndarray) -> np.ndarray:
         return self.compiled(np.ascontiguousarray(films, np.float32))[0]
 
 
-def with_openvino(pretrained, precision="bf16"):
-    """The same weights, labels and preprocessing on OpenVINO: for scoring, not for gradients.
+def with_openvino(pretrained: Pretrained, precision: str = "bf16") -> Pretrained:
+    """The same weights, labels and preprocessing on OpenVINO, for scoring but not for gradients.
 
     Parameters
     ----------

@@ -1,26 +1,74 @@
-"""The passport of weights: every entry is checked once, when it is read, so that nobody who uses it has to."""
+"""The passport of weights: every entry is checked once, when it is read, so that no other code has to."""
 
 import base64
 import binascii
 import json
 import math
 import re
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from util.errors import CourseError
+from util.files import write_text
 from util.findings import FINDINGS
 from util.models.preprocessing import Preprocessing
 
-LARGEST = 8_000_000  # bytes; that of 2,865 training films takes 200,000
+LARGEST = 8_000_000  # bytes; a passport with 2,865 training films takes 200,000
 SIZES = range(32, 2049)  # pixels that DenseNet-121 can read
 
 
-def load_passport(file):
+@dataclass(frozen=True, kw_only=True)
+class Passport:
+    """What is recorded about weights when they are released; an entry that is None is left out.
+
+    Attributes
+    ----------
+    name, sha256, bytes, origin, films, training, findings, preprocessing, output, licence : as in ENTRIES
+    command, device : str, how and on what machine the weights were made
+    start_sha256, start_share, start_command : of the weights that training started from, and their share in the result
+    labels : the names of the outputs, if they are not the 14 findings
+    prevalence, calibration, known_film, training_films, training_hashes : as in ENTRIES
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    origin: str
+    films: str
+    training: str
+    command: str | None = None
+    device: str | None = None
+    start_sha256: str | None = None
+    start_share: float | None = None
+    start_command: str | None = None
+    findings: tuple = FINDINGS
+    labels: tuple | None = None
+    preprocessing: Preprocessing
+    prevalence: dict | None = None
+    calibration: dict | None = None
+    output: str = "logits; because of the weighted loss the sigmoid assumes a prevalence of one half"
+    licence: str = "MIT"
+    known_film: dict | None = None
+    training_films: list | None = None
+    training_hashes: str | None = None
+
+    def entries(self) -> dict[str, Any]:
+        """The passport as a dict, without entries that are None, and with lists in place of tuples."""
+        found = {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in found.items()}
+
+    def write(self, file: Path | str) -> None:
+        """Write the passport as JSON, whole or not at all."""
+        write_text(file, json.dumps(self.entries(), indent=2) + "\n")
+
+
+def load_passport(file: Path | str) -> dict[str, Any]:
     """The passport in a JSON file.
 
     Raises
     ------
-    CourseError : it is no JSON, lacks an entry, or has one that cannot be used; says which.
+    CourseError : it is not JSON, lacks an entry, or has one that cannot be used; the message says which.
     """
     from util.models.formats.limits import contents
 
@@ -104,7 +152,7 @@ def _hashes(passport):
     return len(data) == 32 * len(passport.get("training_films", ()))
 
 
-ENTRIES = {  # entry: (whether a value of it can be used, whether it is needed, what it is)
+ENTRIES = {  # entry: (function that says whether a value can be used, whether it is required, what it is)
     "name": (_text, True, "a line of text"),
     "sha256": (lambda v: _text(v) and re.fullmatch("[0-9a-f]{64}", v), True, "64 digits of base 16"),
     "bytes": (lambda v: type(v) is int and 0 < v < 2**40, True, "a whole number above 0"),

@@ -1,29 +1,46 @@
-"""DenseNet-121 on 14 findings, and how it reads a cohort film by film.
+"""Logits of a cohort's films, batch by batch. Taught in lesson 5.
 
 Huang et al., Densely connected convolutional networks, CVPR 2017 (arXiv 1608.06993); on chest films: Rajpurkar
 et al., CheXNet (arXiv 1711.05225).
 """
 
+from __future__ import annotations
+
 import os
 from collections import deque
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 import pandas as pd
 
 from util.errors import CourseError
 from util.findings import FINDINGS
+from util.notes import note
 from util.progress import progress
 
-BATCH_SIZE = 8  # memory grows with it, speed on a CPU does not
+if TYPE_CHECKING:
+    import keras
+
+    from util.data.cohort import Cohort
+    from util.models.preprocessing import Preprocessing
+    from util.models.weights import Pretrained
+
+BATCH_SIZE = 8  # a larger batch takes more memory and is not faster on a CPU
 
 
-def batches(cohort, images, preprocessing, batch_size=BATCH_SIZE, unreadable=None):
-    """Yield (names, float32 (n, size, size, 3)) batch by batch; the next batch is decoded meanwhile, on all cores.
+def batches(
+    cohort: Cohort,
+    images: Iterable[str],
+    preprocessing: Preprocessing,
+    batch_size: int = BATCH_SIZE,
+    unreadable: dict[str, str] | None = None,
+) -> Iterator[tuple[list[str], np.ndarray]]:
+    """Yield (names, float32 (n, size, size, 3)) batch by batch, while the next batch is decoded on all cores.
 
-    Only two batches are in memory at a time, however many films there are. A film that cannot be read raises its
-    CourseError; with a dict `unreadable` it is left out instead, and its name and reason are put there.
+    Only two batches are in memory at a time, however many films there are. A film that cannot be read raises a
+    CourseError; with a dict `unreadable`, it is left out instead, and its name and the reason are recorded there.
     """
 
     def ready(image):
@@ -51,8 +68,10 @@ def _decoded(chunk, unreadable):
     return films
 
 
-def predict(pretrained, cohort, images, batch_size=BATCH_SIZE):
-    """Logits of films of a cohort, with a progress bar. A film that cannot be read is named, and the rest is scored.
+def predict(
+    pretrained: Pretrained, cohort: Cohort, images: Iterable[str], batch_size: int = BATCH_SIZE
+) -> pd.DataFrame:
+    """Logits of films of a cohort, with a progress bar. A film that cannot be read is named, and the others are scored.
 
     Parameters
     ----------
@@ -68,7 +87,7 @@ def predict(pretrained, cohort, images, batch_size=BATCH_SIZE):
 
     Raises
     ------
-    CourseError : not one of the films can be read.
+    CourseError : none of the films can be read.
     """
     images, unreadable, names, logits = list(images), {}, [], [np.zeros((0, len(FINDINGS)), np.float32)]
     films_by_batch = batches(cohort, images, pretrained.preprocessing, batch_size, unreadable)
@@ -78,21 +97,18 @@ def predict(pretrained, cohort, images, batch_size=BATCH_SIZE):
     if images and not names:
         raise CourseError(f"None of the {len(images)} films can be read. {next(iter(unreadable.values()))}")
     if unreadable:
-        print(
-            f"{len(unreadable)} of {len(images)} films cannot be read and have no scores:",
-            *unreadable.values(),
-            sep="\n",
-        )
+        told = "\n".join(unreadable.values())
+        note(f"{len(unreadable)} of {len(images)} films cannot be read and have no scores:\n{told}")
     table = pd.DataFrame(np.concatenate(logits), pd.Index(names, name="Image"), list(pretrained.findings))
     table.attrs["unreadable"] = unreadable
     return table
 
 
-def predict_films(model, films, batch_size=BATCH_SIZE):
-    """Logits (n, 14) of one batch of at most `batch_size` standardised films (n, size, size, 3).
+def predict_films(model: keras.Model, films: np.ndarray, batch_size: int = BATCH_SIZE) -> np.ndarray:
+    """Logits (n, 14) of one batch of at most `batch_size` standardized films (n, size, size, 3).
 
-    A short batch is filled up with zeros, so that the network is compiled for one shape only.
+    A short batch is padded with zeros, so that the network is compiled for one shape only.
     """
     filled = np.zeros((batch_size, *films.shape[1:]), np.float32)
     filled[: len(films)] = films
-    return np.asarray(keras.ops.convert_to_numpy(model.predict_on_batch(filled)))[: len(films)]
+    return np.asarray(model.predict_on_batch(filled))[: len(films)]

@@ -1,26 +1,32 @@
-"""Public weights of DenseNet-121 on chest films: one record a file, so that no file meets another's preprocessing.
+"""Public weights of DenseNet-121 on chest films. Each file has a record, so that it always gets its own preprocessing.
 
-    python -m util.models.public                              the records
-    python -m util.models.public --record-hash NAME FILE ...  what a maintainer adds to a record after a download by hand
+    python -m util public-weights                              the records
+    python -m util public-weights --record-hash NAME FILE ...  what to add to a record after a manual download
 
-Where the records come from: the repositories they name, read at the commits they name. The machines on which this was
-written could not download the files: readers and records are proved on files of the same structure.
+The records were taken from the repositories and commits that they name. The machines on which this was written could
+not download the files, so readers and records are tested on files of the same structure.
 """
 
-import argparse
+from __future__ import annotations
+
 import glob
 import hashlib
-import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from util.command import argument_parser, command
 from util.data.download import Remote, download, git_sha1, raw, source
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.models.formats.kinds import CHECKPOINT, HDF5, TORCH, look_inside
 from util.models.formats.limits import LARGEST, contents, regular
-from util.models.passport import SIZES
+from util.models.passport import SIZES, Passport
 from util.models.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import keras
 
 XRV_RELEASE = "https://github.com/mlmed/torchxrayvision/releases/download/v1"
 XRV_LABELS = (
@@ -37,18 +43,18 @@ CHEXNET_TF2 = "tmarkmann/chexnet-tf2", "c93cf47620a956a2ad25f952250ea0ecd7b90e4e
 
 @dataclass(frozen=True)
 class Record:
-    """All that is known of one public file of weights.
+    """All that is known about one public file of weights.
 
     Attributes
     ----------
     name : str
-    files : tuple of util.data.download.Remote; a hash that nobody has recorded is None
+    files : tuple of util.data.download.Remote; a hash that is not recorded is None
     format : HDF5, TORCH or CHECKPOINT of util.models.formats.kinds
-    labels : names of the outputs in the file's order; those the course does not have are dropped; none where the
-        file's owner has to give them
-    preprocessing : util.models.preprocessing.Preprocessing, or None where the file's owner has to give it
-    channels : int, of the film that the network was trained on; one is read as three equal ones
-    final_relu : bool, ReLU between the last batch norm and the average
+    labels : names of the outputs in the file's order, empty if the file's owner has to give them; those that the course
+        does not have are dropped
+    preprocessing : util.models.preprocessing.Preprocessing, or None if the file's owner has to give it
+    channels : int, of the films that the network was trained on; one channel is read as three equal ones
+    final_relu : bool, whether there is a ReLU between the last batch norm and the average
     origin, training, output, licence : str, for the passport
     """
 
@@ -65,7 +71,7 @@ class Record:
     licence: str
 
     @property
-    def recorded(self):
+    def recorded(self) -> bool:
         """Whether every file has a SHA-256, without which nothing is downloaded."""
         return bool(self.files) and all(file.sha256 for file in self.files)
 
@@ -77,7 +83,8 @@ RECORDS = {
             "xrv-all",
             (
                 Remote(
-                    f"{XRV_RELEASE}/nih-pc-chex-mimic_ch-google-openi-kaggle-densenet121-d121-tw-lr001-rot45-tr15-sc15-seed0-best.pt",
+                    f"{XRV_RELEASE}/nih-pc-chex-mimic_ch-google-openi-kaggle-densenet121-d121-tw-lr001-rot45-tr15-sc15-"
+                    "seed0-best.pt",
                     "xrv-all.pt",
                     28_382_008,
                     "56524913dd16a906422e8d8b66a7a5c46be1d82eb7ac012d8103776f1aa68899",
@@ -147,19 +154,19 @@ RECORDS = {
 }
 
 
-def find_record(name):
+def find_record(name: str) -> Record:
     """The record of that name."""
     if name not in RECORDS:
         raise CourseError(f"There is no record {name!r} of public weights: there are {', '.join(RECORDS)}.")
     return RECORDS[name]
 
 
-def fetch_weights(record):
-    """Path of public weights in the cache of this user, downloaded where absent, verified in either case.
+def fetch_weights(record: Record) -> Path:
+    """Path of public weights in this user's cache, downloaded if absent, and verified in either case.
 
     Raises
     ------
-    CourseError : no hash of them is recorded, or the download fails; says what to do by hand.
+    CourseError : no hash of them is recorded, or the download fails; the message says what to do by hand.
     """
     how = f'load_pretrained("{record.name}", path=...)'
     if not record.recorded:
@@ -183,24 +190,29 @@ def fetch_weights(record):
         ) from None
 
 
-def load_foreign(name=None, path=None, findings=None, preprocessing=None):
-    """A DenseNet-121 with public weights, or with those of a user's file; what kind of file it is, its content says.
+def load_foreign(
+    name: str | None = None,
+    path: Path | str | None = None,
+    findings: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> tuple[keras.Model, Preprocessing, dict[str, Any]]:
+    """A DenseNet-121 with public weights or those of a user's file; the kind of file is recognized by its content.
 
     Parameters
     ----------
-    name : str, of a record; without it the record is found by the file's hash, or for lack of one by its kind
-    path : str or Path of a file (of a checkpoint: its prefix, or one of its files), or None to download the record's
-    findings : names of the file's outputs in their order, all of the course's 14 among them, for a file of one's own;
-        no format says them
-    preprocessing : util.models.preprocessing.Preprocessing, for a file of one's own
+    name : str, of a record; without it, the record is found by the hash of the file or, failing that, by its kind
+    path : str or Path of a file (for a checkpoint, its prefix or one of its files), or None to download the record's
+    findings : for a file of your own: the names of its outputs in their order, which no format records; they must
+        include the course's 14
+    preprocessing : for a file of your own: its util.models.preprocessing.Preprocessing
 
     Returns
     -------
-    (keras.Model, Preprocessing, passport), the outputs in the course's order
+    (keras.Model, Preprocessing, passport), with the outputs in the course's order
 
     Raises
     ------
-    CourseError : the file is another than the record's, of another architecture, or its preprocessing is not known.
+    CourseError : the file is not the one of the record, has a different architecture, or its preprocessing is unknown.
     """
     from util.models.densenet import build_densenet
     from util.models.formats.into_densenet import put, read_foreign
@@ -224,7 +236,7 @@ def load_foreign(name=None, path=None, findings=None, preprocessing=None):
 
 
 def _parts(kind, file):
-    """The files that weights consist of; they may not be too large together."""
+    """The files that the weights consist of; a CourseError if they are too large together."""
     parts = [file]
     if kind == CHECKPOINT:
         parts = [Path(f"{file}.index"), *sorted(file.parent.glob(f"{glob.escape(file.name)}.data-*"))]
@@ -233,8 +245,8 @@ def _parts(kind, file):
     return parts
 
 
-def fingerprints(parts):
-    """What identifies files: a dict of `hashes`, SHA-256 and git's name of each, `sha256` of all together, `bytes`."""
+def fingerprints(parts: Iterable[Path]) -> dict[str, Any]:
+    """What identifies files, a dict: `hashes` (SHA-256 and git's SHA-1 of each), `sha256` of all together, `bytes`."""
     whole, hashes, size = hashlib.sha256(), set(), 0
     for part in parts:
         data = contents(part)
@@ -266,12 +278,13 @@ def _check_preprocessing(file, preprocessing):
         )
     if not isinstance(preprocessing, Preprocessing) or preprocessing.size not in SIZES:
         raise CourseError(
-            f"preprocessing= of {file} is a util.models.preprocessing.Preprocessing for films of {SIZES[0]} to {SIZES[-1]} pixels."
+            f"preprocessing= of {file} is a util.models.preprocessing.Preprocessing for films of {SIZES[0]} to "
+            f"{SIZES[-1]} pixels."
         )
 
 
 def _matching(record, kind, hashes, file):
-    """The record of these very bytes, or of this kind of file; refuses bytes that contradict the record asked for."""
+    """The record of these bytes, or of this kind of file; refuses bytes that contradict the record asked for."""
     if record is None:
         known = [r for r in RECORDS.values() if {h for f in r.files for h in (f.sha256, f.git) if h} & hashes]
         own = Record(
@@ -291,54 +304,43 @@ def _matching(record, kind, hashes, file):
 
 
 def _passport(record, prints, labels, preprocessing):
-    proved = record.recorded
-    return {
-        "name": record.name,
-        "sha256": prints["sha256"],
-        "bytes": prints["bytes"],
-        "origin": record.origin
-        + ("" if proved else "; no SHA-256 of it is on record, so nothing proves which file it is"),
-        "films": "real",
-        "training": record.training,
-        "findings": list(FINDINGS),
-        "labels": list(labels),
-        "preprocessing": asdict(preprocessing),
-        "output": record.output,
-        "licence": record.licence,
-    }
+    unproved = "" if record.recorded else "; no SHA-256 of it is on record, so nothing proves which file it is"
+    return Passport(
+        name=record.name,
+        sha256=prints["sha256"],
+        bytes=prints["bytes"],
+        origin=record.origin + unproved,
+        films="real",
+        training=record.training,
+        labels=tuple(labels),
+        preprocessing=preprocessing,
+        output=record.output,
+        licence=record.licence,
+    ).entries()
 
 
-def main(arguments=None):
+@command()
+def main(arguments: Sequence[str] | None = None) -> int | None:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m util.models.public", description=__doc__.split("\n")[0])
+    parser = argument_parser("public-weights", __doc__)
     parser.add_argument(
         "--record-hash", nargs="+", metavar="NAME FILE", help="print size and hashes of a record's files"
     )
     options = parser.parse_args(arguments)
-    try:
-        if options.record_hash:
-            record_hash(*options.record_hash)
-        for record in () if options.record_hash else RECORDS.values():
-            state = "loads by name" if record.recorded else "from a path only"
-            print(f"{record.name:12} {record.format:22} {record.licence:20} {state:17} {record.origin}")
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
+    if options.record_hash:
+        record_hash(*options.record_hash)
+    for record in () if options.record_hash else RECORDS.values():
+        state = "loads by name" if record.recorded else "from a path only"
+        print(f"{record.name:12} {record.format:22} {record.licence:20} {state:17} {record.origin}")
 
 
-def record_hash(name, *paths):
-    """Print what belongs into a record, after the files have proved to be a DenseNet-121 of that record's structure."""
+def record_hash(name: str, *paths: Path | str) -> None:
+    """Print what belongs in a record, after checking that the files are a DenseNet-121 of that record's structure."""
     record = find_record(name)
     if len(paths) != max(1, len(record.files)):
         raise CourseError(f"{name} has {max(1, len(record.files))} files, and {len(paths)} are named.")
     load_foreign(name, paths[0])
     for path, file in zip(paths, record.files, strict=True):
         data = contents(path)
-        print(
-            f'Remote("{file.url}", "{file.name}", {len(data)}, "{hashlib.sha256(data).hexdigest()}", "{git_sha1(data)}")'
-        )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        hashes = f'"{hashlib.sha256(data).hexdigest()}", "{git_sha1(data)}"'
+        print(f'Remote("{file.url}", "{file.name}", {len(data)}, {hashes})')

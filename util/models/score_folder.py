@@ -1,34 +1,41 @@
-"""Score a folder of films with trained weights: one command from films to a table, and to AUCs where labels are there.
+"""Score a folder of films with trained weights: one command from films to a table, and to AUCs if there are labels.
 
-    python -m util.models.score_folder --cohort nih --root folder-of-the-films --model nih-finetuned --out scores.csv
-    python -m util.models.score_folder --cohort nih --root folder --model own.h5 --size 320 --mean 123.7 --std 58.4
+    python -m util score --cohort nih --root folder-of-the-films --model nih-finetuned --out scores.csv
+    python -m util score --cohort nih --root folder --model own.h5 --size 320 --mean 123.7 --std 58.4
 
-A folder without a label table may hold PNG, JPEG and DICOM films. Weights of your own that no passport describes need
-what their training films went through. The table has the name of each film, 14 calibrated logits (logit_...) and 14
-probabilities (prob_...). An AUC is printed only for films that the model has not met in training, nor another film of
-their patients. The same command goes on after an interruption. Not for clinical use.
+A folder without a label table may hold PNG, JPEG and DICOM films. Weights of your own without a passport need the
+preprocessing of their training films. The table has the name of each film, 14 calibrated logits (logit_...) and 14
+probabilities (prob_...). AUCs are computed only on films of patients that were not in the training data. The same
+command resumes after an interruption. Not for clinical use.
 """
 
-import argparse
+from __future__ import annotations
+
 import hashlib
 import re
-import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from util import settings
+from util.command import argument_parser, command
 from util.data import nih
 from util.data.cohort import Cohort, load_cohort
 from util.data.own_film import read_own_film
 from util.errors import CourseError
-from util.files import alone, check_place, interruptible, sweep, whole
+from util.files import alone, check_place, sweep, whole
 from util.findings import FINDINGS
-from util.metrics.auc_tables import auc_table
+from util.metrics.auc_tables import auc_table, auc_text
 from util.models.preprocessing import Preprocessing
 from util.models.weights import WEIGHTS, contamination, load_pretrained, weights_for
+from util.notes import note
 from util.progress import progress
+
+if TYPE_CHECKING:
+    from util.models.weights import Pretrained
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 KEEP = 100  # films between two savings
@@ -39,15 +46,15 @@ OPTIONS = "--size 320 --mean 123.7 --std 58.4 (or three numbers, 1,2,3), --aspec
 
 
 class OwnFilms(Cohort):
-    """Films without a label table, each of them read as a film of one's own: PNG, JPEG or DICOM."""
+    """Films without a label table, each read as a film of your own: PNG, JPEG or DICOM."""
 
-    def read(self, image):
+    def read(self, image: str) -> np.ndarray:
         """Pixels of one film by name: uint8 (h, w)."""
         return read_own_film(self.paths[image])
 
 
-def films_to_score(name, root):
-    """The cohort in a folder, with its labels; of real films without a label file, names and pixels alone."""
+def films_to_score(name: str, root: Path | str | None) -> Cohort:
+    """The cohort in a folder, with its labels; for real films without a label file, only names and pixels."""
     if name == "phantom" and root and not (Path(root).expanduser() / "films.csv").is_file():
         raise CourseError(f"The simulated films are embedded; for the films in {root} add --cohort nih (COHORT=nih).")
     if name != "nih" or not root or not Path(root).expanduser().is_dir():
@@ -58,7 +65,8 @@ def films_to_score(name, root):
     paths = own_films(root)
     if not paths:
         raise CourseError(
-            f"There is no film in {root} nor in {root / 'images'}, and no label file: put PNG, JPEG or DICOM files there."
+            f"There is no film in {root} nor in {root / 'images'}, and no label file: put PNG, JPEG or DICOM files "
+            "there."
         )
     films = pd.DataFrame({"Image": sorted(paths)})
     return OwnFilms(
@@ -66,8 +74,8 @@ def films_to_score(name, root):
     )
 
 
-def own_films(root):
-    """Paths by name of the files under `root` that are films by their suffix, or, without one, DICOM by their content."""
+def own_films(root: Path) -> dict[str, Path]:
+    """Paths by name of the films under `root`: files with the suffix of a film, or DICOM files without a suffix."""
     paths = {}
     folders = [root, root / "images", *sorted(root.glob("images_0*")), *sorted(root.glob("images_0*/images"))]
     for path in (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())):
@@ -92,10 +100,10 @@ def _is_film(path):
 
 
 class Kept:
-    """Logits of the films scored so far, in a folder beside the table, until the table is written.
+    """Logits of the films scored so far, in a folder next to the table, until the table is written.
 
-    A row counts for the very same weights, preprocessing and film: it stands under a hash of them all, of the film's
-    name, size and time of change. Rows that fit nothing any more are never read.
+    A row is valid for the same weights, preprocessing and film only: it is kept under a hash of them, including the
+    film's path, size and time of change. Rows that no longer match anything are ignored.
 
     Parameters
     ----------
@@ -104,7 +112,7 @@ class Kept:
     cohort : util.data.cohort.Cohort
     """
 
-    def __init__(self, out, pretrained, cohort):
+    def __init__(self, out: Path, pretrained: Pretrained, cohort: Cohort) -> None:
         self.folder, self.paths = out.with_name(f".{out.name}.kept"), cohort.paths
         labels = pretrained.passport.get("labels", FINDINGS)
         self.model = f"{pretrained.passport['sha256']} {pretrained.preprocessing} {list(labels)}"
@@ -113,19 +121,19 @@ class Kept:
         except OSError as error:
             raise CourseError(f"{self.folder} cannot be written ({error.strerror}): name another --out.") from None
 
-    def key(self, image):
+    def key(self, image: str) -> str:
         """The name under which a film's row is kept."""
         path = self.paths[image].resolve()
         state = f"{path.stat().st_size} {path.stat().st_mtime_ns}" if path.is_file() else "absent"
         text = f"{self.model}\n{path}\n{state}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def parts(self):
+    def parts(self) -> list[Path]:
         """Paths of what has been kept."""
         return [path for path in sorted(self.folder.iterdir()) if re.fullmatch(r"\d{6}\.csv", path.name)]
 
-    def rows(self, images):
-        """dict image -> float32 (14,) of those films that are kept."""
+    def rows(self, images: Sequence[str]) -> dict[str, np.ndarray]:
+        """Dict image -> float32 (14,), for the films that are kept."""
         kept = {}
         for path in self.parts():
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
@@ -135,14 +143,14 @@ class Kept:
         keys = {image: self.key(image) for image in images}
         return {image: np.array(kept[key], np.float32) for image, key in keys.items() if key in kept}
 
-    def add(self, rows):
-        """Keep rows, dict image -> float32 (14,)."""
+    def add(self, rows: Mapping[str, np.ndarray]) -> None:
+        """Keep rows, a dict image -> float32 (14,)."""
         if rows:
             lines = [",".join([self.key(image), *(f"{value:.9g}" for value in row)]) for image, row in rows.items()]
             with whole(self.folder / f"{len(self.parts()):06}.csv") as part:
                 part.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
-    def remove(self):
+    def remove(self) -> None:
         """Remove the folder and what this class has written there."""
         sweep(self.folder)
         for path in self.parts():
@@ -151,18 +159,18 @@ class Kept:
             self.folder.rmdir()
 
 
-def score_films(pretrained, cohort, images, kept):
-    """Logits of films, as ``util.models.predict.predict`` gives them, except that an interruption costs no film that was scored.
+def score_films(pretrained: Pretrained, cohort: Cohort, images: Sequence[str], kept: Kept) -> pd.DataFrame:
+    """Logits of films, as in ``util.models.predict.predict``, but an interruption loses nothing that was scored.
 
     Returns
     -------
-    DataFrame float32, index Image in the order given, without the films that cannot be read: those are named
+    DataFrame float32, index Image in the order given, without the films that cannot be read, which are named
     """
     from util.models.predict import BATCH_SIZE, batches, predict_films
 
     rows, fresh, unreadable = kept.rows(images), {}, {}
     if rows:
-        print(f"{len(rows):,} of these {len(images):,} films are scored already; going on with the others.")
+        note(f"{len(rows):,} of these {len(images):,} films are scored already; going on with the others.")
     waiting = [image for image in images if image not in rows]
     films_by_batch = batches(cohort, waiting, pretrained.preprocessing, BATCH_SIZE, unreadable)
     try:
@@ -178,18 +186,18 @@ def score_films(pretrained, cohort, images, kept):
         raise CourseError(f"None of the {len(images)} films can be read. {next(iter(unreadable.values()))}")
     if unreadable:
         told = "\n".join(unreadable.values())
-        print(f"{len(unreadable)} of {len(images)} films cannot be read and have no scores:\n{told}")
+        note(f"{len(unreadable)} of {len(images)} films cannot be read and have no scores:\n{told}")
     names = [image for image in images if image in rows]
     return pd.DataFrame(np.stack([rows[n] for n in names]), pd.Index(names, name="Image"), list(FINDINGS))
 
 
-def calibrated(passport, logits):
+def calibrated(passport: Mapping[str, Any], logits: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """Calibrated logits, and a sentence on what the probabilities made of them assume.
 
     Parameters
     ----------
-    passport : dict; `calibration` holds slope and intercept (14 each), fitted on films of held-out patients. Weights
-        trained with the weighted loss without it are moved from a prevalence of one half to `prevalence`
+    passport : dict; `calibration` holds slope and intercept (14 each), fitted on films of held-out patients. Without
+        it, logits of weights trained with the weighted loss are moved from a prevalence of one half to `prevalence`
     logits : DataFrame (films, 14)
 
     Returns
@@ -209,18 +217,17 @@ def calibrated(passport, logits):
     return logits, "Nobody has calibrated these outputs: read the probabilities as ranks, not as chances."
 
 
-def score_table(logits):
+def score_table(logits: pd.DataFrame) -> pd.DataFrame:
     """One row per film: Image, logit_ and prob_ of the 14 findings."""
     from scipy.special import expit
 
     return pd.concat([logits.add_prefix("logit_"), expit(logits).add_prefix("prob_")], axis=1).rename_axis("Image")
 
 
-def judgement(cohort, logits, passport):
-    """What may be said of the model on these films, as text: AUCs on the films that it had not met, or why there are none."""
-    met = contamination(
-        passport, () if cohort.simulated else logits.index, cohort
-    )  # names of both cohorts may be alike
+def judgement(cohort: Cohort, logits: pd.DataFrame, passport: Mapping[str, Any]) -> str:
+    """What can be said about the model on these films, as text: AUCs on films that it does not know, or why none."""
+    images = () if cohort.simulated else logits.index  # the names of both cohorts may be alike
+    met = contamination(passport, images, cohort)
     unmet = logits.drop(index=[*met.seen, *met.related])
     lines = [] if cohort.simulated else [str(met)]
     if not set(FINDINGS) <= set(cohort.films):
@@ -234,46 +241,30 @@ def judgement(cohort, logits, passport):
         )
     try:
         table = auc_table(films, unmet, by_patient=True, rounds=0)
-    except CourseError as error:  # the scores stand all the same
+    except CourseError as error:  # the scores are valid all the same
         return "\n".join([*lines, f"No AUC is given: {error}"])
     if len(unmet) < len(logits):
         lines.append(f"AUCs of the other {len(unmet):,} films only:")
-    lines.append(f"{'finding':20}{'positives':>10}{'AUC':>8}   95 % interval, by patient")
+    lines.append(f"{'finding':20}{'positives':>10}   AUC (95 % interval, by patient)")
     for finding, row in table.iterrows():
-        known = (
-            f"{row['auc']:8.3f}   {row['low']:.3f} to {row['high']:.3f}"
-            if row["auc"] == row["auc"]
-            else f"   {row['note']}"
-        )
-        lines.append(f"{finding:20}{row['positives']:10,}{known}")
+        lines.append(f"{finding:20}{row['positives']:10,}   {auc_text(row)}")
     count = table["auc"].count()
     if count:
-        lines.append(f"{'mean':20}{'':10}{table['auc'].mean():8.3f}   of {count} findings")
+        lines.append(f"{'mean':20}{'':10}   {table['auc'].mean():.3f} of {count} findings")
     return "\n".join(lines)
 
 
 # --- The command -----------------------------------------------------------------------------------
 
 
-def main(arguments=None):
+@command("Stopped. The same command goes on where it was.")
+def main(arguments: Sequence[str] | None = None) -> int | None:
     """Run the command; returns the exit code, 2 after a mistake in the arguments, 130 when it was stopped."""
-    try:
-        with interruptible():
-            return _run(_parser().parse_args(arguments))
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on where it was.", file=sys.stderr)
-        return 130
+    return _run(_parser().parse_args(arguments))
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m util.models.score_folder",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = argument_parser("score", __doc__)
     parser.add_argument("--cohort", default=settings.cohort_name() or "phantom", help="phantom (default) or nih")
     parser.add_argument("--root", default=settings.films_folder(), help="folder of the films (or CXR_ROOT)")
     parser.add_argument("--model", help="phantom, nih-finetuned, xrv-all, or the path of a weights file")
@@ -356,7 +347,3 @@ def _load(model, preprocessing, findings):
     except CourseError as error:
         here = f" With this command: {OPTIONS}." if re.search("preprocessing=|findings=", str(error)) else ""
         raise CourseError(f"{error}{here}") from None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,34 +1,33 @@
-"""Logits of a cohort's films, ready as a table: evaluation needs labels and scores, not the network."""
+"""Logits of a cohort's films, kept as a table: evaluation needs labels and scores, not the network."""
 
 import hashlib
-import secrets
-from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from util.data.cohort import HOME, PHANTOM
+from util.data.cohort import HOME, PHANTOM, Cohort
 from util.data.tables import read_table
 from util.errors import CourseError
+from util.files import whole
 from util.findings import FINDINGS
 from util.models.weights import WEIGHTS, read_passport, scope, weights_for
+from util.notes import note
 
 CACHE = HOME / "build" / "scores"
-RECORDED = (
-    WEIGHTS / "phantom_scores.csv"
-)  # the embedded model on the embedded films, written by util.training.simulated
+RECORDED = WEIGHTS / "phantom_scores.csv"  # embedded model on embedded films, written by util.training.simulated
 
 
-def origin(cohort):
+def origin(cohort: Cohort) -> str:
     """Sentences on where the scores of a cohort come from and what they can mean."""
     passport = read_passport(weights_for(cohort))
     return f"Scores: logits of the weights '{passport['name']}', {passport['origin']}.\n{scope(passport, cohort)}"
 
 
-def cohort_scores(cohort, split="test"):
+def cohort_scores(cohort: Cohort, split: str = "test") -> pd.DataFrame:
     """Logits of the films of one split.
 
-    The embedded cohort's are recorded in data/weights; others are computed once with the model (TensorFlow) and
-    kept under build/scores for as long as weights and films stay the same.
+    Those of the embedded cohort are recorded in data/weights. Others are computed once with the model (TensorFlow) and
+    kept under build/scores as long as weights and films stay the same.
 
     Parameters
     ----------
@@ -41,8 +40,8 @@ def cohort_scores(cohort, split="test"):
 
     Raises
     ------
-    CourseError : films of the split are not on disk or cannot be read, or the weights cannot be loaded. What could be
-    scored is kept: without the films that are named, the same call is quick.
+    CourseError : films of the split are not on disk or cannot be read, or the weights cannot be loaded. The scores of
+        the other films are kept, so the same call is quick once the films that are named have been removed.
     """
     images = list(cohort.split(split)["Image"])
     if cohort.simulated and RECORDED.is_file():
@@ -64,20 +63,20 @@ def cohort_scores(cohort, split="test"):
     _keep(scores, _cache_of(cohort, split, [image for image in images if image not in unreadable]))
     if unreadable:
         raise CourseError(
-            f"{len(unreadable)} films of the split {split} cannot be read: fetch {', '.join(list(unreadable)[:5])} again, or "
-            "remove them from the folder, and run this again; the others' scores are kept."
+            f"{len(unreadable)} films of the split {split} cannot be read: fetch {', '.join(list(unreadable)[:5])} "
+            "again, or remove them from the folder, and run this again; the others' scores are kept."
         )
     return scores
 
 
 def _kept(path, images):
-    """Scores kept from last time; None where there are none, or a table that is damaged: they are computed again."""
+    """Scores kept from last time; None if there are none or the table is damaged, so that they are computed again."""
     scores = _scores_in(path, "float32") if path.is_file() else None
     return scores if scores is not None and list(scores.index) == images else None
 
 
 def _scores_in(path, dtype):
-    """A table of scores of whole films, or None where the file holds another thing."""
+    """A table of scores, or None if the file is not one."""
     try:
         table = read_table(path, {name: name for name in ("Image", *FINDINGS)}, "a table of scores")
         scores = table.set_index("Image").astype(dtype)
@@ -91,7 +90,7 @@ def _cache_of(cohort, split, images):
 
 
 def _digest(cohort, images):
-    """Names the weights and the very films: other weights or other files are another table."""
+    """A hash of the weights and the films: different weights or files give a different table."""
     text = [read_passport(weights_for(cohort))["sha256"]]
     absent = [image for image in images if image not in cohort.paths]
     if absent:
@@ -105,14 +104,11 @@ def _digest(cohort, images):
 
 
 def _keep(scores, path):
-    """Write a table whole or not at all; where nothing can be written, say so and go on."""
-    partial = Path(f"{path}.{secrets.token_hex(4)}.part")  # two commands may write the same table
+    """Write a table whole or not at all; if that is impossible, say so and go on."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            scores.to_csv(partial, float_format="%.9g")  # nine digits hold a float32 exactly
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
-    except OSError as error:
-        print(f"The scores are not kept for next time: {path.parent.name} cannot be written ({error.strerror}).")
+        with whole(path) as part:
+            scores.to_csv(part, float_format="%.9g")  # nine digits hold a float32 exactly
+    except (CourseError, OSError) as error:
+        reason = getattr(error if isinstance(error, OSError) else error.__context__, "strerror", "no file can be there")
+        note(f"The scores are not kept for next time: {path.parent.name} cannot be written ({reason}).")

@@ -1,7 +1,7 @@
-"""The study that notebook 4 reads: films, scores, and the films on which thresholds may be chosen.
+"""The study that lessons 6 to 8 evaluate: films, scores, and the films on which thresholds may be chosen.
 
-Three sources, one shape: the embedded model on simulated films; the published predictions of a CheXNet on 22,433 real
-films, where the user has them (`util.data.published`); else the embedded model on the user's real films.
+There are three sources: the embedded model on simulated films; the published predictions of a CheXNet on 22,433 real
+films, if the user has them (`util.data.published`); else the embedded model on the user's real films.
 """
 
 from dataclasses import dataclass
@@ -11,24 +11,27 @@ import pandas as pd
 from scipy.special import logit
 
 from util.data import nih, published
+from util.data.cohort import Cohort
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.metrics.auc_tables import MINIMUM, shortage
 from util.models.scores import cohort_scores, origin
 
-TUNING = 3  # one of three patients of the published films lends his or her films to the choice of thresholds
+TUNING = 3  # the films of every third patient of the published films are for choosing thresholds
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """Films with labels and scores. Tables of films are as `util.data.cohort.Cohort.films`; scores are logits, index Image.
+    """Films with labels and scores. Tables of films are as in `Cohort.films`; scores are logits with index Image.
 
-    films, scores : all films that may be judged by rank
-    tuning, tuning_scores : films of other patients than `test`, to choose thresholds and to calibrate
+    Attributes
+    ----------
+    films, scores : all films on which rankings may be judged
+    tuning, tuning_scores : films of patients who are not in `test`, to choose thresholds and to calibrate
     test, test_scores : films to judge what was chosen
     train : labels, age, sex and view of films of further patients, without scores
     weighted : whether the network was trained with the class-weighted loss, so that its logits hold at prevalence 1/2
-    published : dict finding -> published AUC of these very films and scores, or None
+    published : dict finding -> published AUC of the same films and scores, or None
     source : sentences to print
     """
 
@@ -44,8 +47,8 @@ class Study:
     source: str
 
 
-def load_study(cohort):
-    """The study of a cohort: the published predictions where they lie in its folder, else our own model's.
+def load_study(cohort: Cohort) -> Study:
+    """The study of a cohort: the published predictions if they are in its folder, else those of our own model.
 
     Parameters
     ----------
@@ -57,7 +60,7 @@ def load_study(cohort):
 
     Raises
     ------
-    CourseError : the predictions are damaged, or scores cannot be had (`util.models.scores.cohort_scores`).
+    CourseError : the predictions are damaged, or there are no scores (`util.models.scores.cohort_scores`).
     """
     path = _predictions(cohort)
     if path is not None:
@@ -73,10 +76,10 @@ def _predictions(cohort):
     return None if cohort.simulated or cohort.root is None else published.find_predictions(cohort.root)
 
 
-def shortfall(cohort):
-    """Why the films of a cohort do not suffice for notebook 4, in one sentence that says what would; '' where they do.
+def shortfall(cohort: Cohort) -> str:
+    """Why the films of a cohort do not suffice for lessons 6 to 8, in one sentence that says what would; '' if they do.
 
-    They do where a finding can be judged on test films and a threshold be chosen on tuning films: see `load_study`.
+    They suffice if a finding can be judged on test films and a threshold chosen on tuning films: see `load_study`.
     """
     if cohort.simulated or _predictions(cohort) is not None:
         return ""
@@ -87,9 +90,9 @@ def shortfall(cohort):
     if len(train) and both and any(not shortage(test[f].to_numpy() == 1, test["PatientId"]) for f in FINDINGS):
         return ""
     return (
-        f"This needs a finding of at least {MINIMUM} patients among the test films, as many test patients without it, and "
-        f"tuning films with and without; your {len(test)} test and {len(tuning)} tuning films have none, so the simulated "
-        "films stand in from here on."
+        f"This needs a finding of at least {MINIMUM} patients among the test films, as many test patients without it, "
+        f"and tuning films with and without; your {len(test)} test and {len(tuning)} tuning films have none, so the "
+        "simulated films stand in from here on."
     )
 
 
@@ -119,8 +122,8 @@ def _published_study(path, root):
     return Study(films, scores, tuning, of_tuning, test, of_test, train, False, whole, source)
 
 
-def rival_scores(train, films):
-    """Scores of a rival that reads no pixel: logistic regression on age, sex and view, fitted to other films.
+def rival_scores(train: pd.DataFrame, films: pd.DataFrame) -> pd.DataFrame:
+    """Scores of a rival that sees no pixels: logistic regression on age, sex and view, fitted on other films.
 
     Parameters
     ----------
@@ -128,8 +131,8 @@ def rival_scores(train, films):
 
     Returns
     -------
-    DataFrame float, index Image, one column of logits for each finding; 0 everywhere for a finding of which `train`
-    has no positive or no negative film
+    DataFrame float, index Image, one column of logits for each finding; 0 everywhere for a finding without a positive
+    or without a negative film in `train`
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -142,7 +145,7 @@ def rival_scores(train, films):
         return np.column_stack([age, age**2, portable, table["Sex"].to_numpy() == "F", portable * age])
 
     cells = train.assign(Age=train["Age"].fillna(known)).groupby(["Age", "Sex", "View"])[list(FINDINGS)]
-    positives, films_of = cells.sum(), cells.size().to_numpy()  # a few hundred cells stand for all films
+    positives, films_of = cells.sum(), cells.size().to_numpy()  # a few hundred cells represent all films
     inputs = np.tile(features(positives.reset_index()), (2, 1))
     scores = pd.DataFrame(0.0, index=pd.Index(films["Image"], name="Image"), columns=list(FINDINGS))
     for finding, hits in positives.items():

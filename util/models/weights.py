@@ -1,38 +1,49 @@
-"""Trained weights with their passport: what they are, where they come from, and a film to prove them on.
+"""Trained weights with their passport: what they are, where they come from, and a film to test them on.
 
-The course's own weights lie in a safetensors file (numbers only, nothing that can be executed), kernels in half
-precision; beside it a passport in JSON. Nothing in the file is used before its SHA-256 agrees with the passport.
-Public weights and files of a user's own come through `util.models.public`.
+The course's own weights are in a safetensors file (numbers only, nothing that can be executed), with kernels in half
+precision; next to it is a passport in JSON. Nothing in the file is used before its SHA-256 agrees with the passport.
+Public weights and users' own files are loaded through `util.models.public`.
 """
 
+from __future__ import annotations
+
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from util.data.cohort import HOME, PHANTOM
 from util.data.images import read_film
 from util.errors import CourseError
+from util.files import whole
 from util.findings import FINDINGS
 from util.models.contamination import Contamination, contamination, whole_names
 from util.models.passport import load_passport
 from util.models.preprocessing import Preprocessing
+from util.notes import note
+
+if TYPE_CHECKING:
+    import keras
+
+    from util.data.cohort import Cohort
 
 __all__ = [
-    "Contamination", "Pretrained", "check_known_film", "contamination", "load_pretrained", "read_passport", "read_weights",
-    "save_weights", "scope", "weights_for",
+    "Contamination", "Pretrained", "check_known_film", "contamination", "load_pretrained", "read_passport",
+    "read_weights", "save_weights", "scope", "weights_for",
 ]  # fmt: skip
 WEIGHTS = HOME / "data" / "weights"
-REAL = "nih-finetuned"  # the embedded weights that have learned from real films
+REAL = "nih-finetuned"  # the embedded weights that learned from real films
 TOLERANCE = 1e-3  # of a logit, on the known film
-TF32_TOLERANCE = 5e-3  # where a GPU rounds what it multiplies to 10 bits (TF32): 0.0013 where it was emulated
+TF32_TOLERANCE = 5e-3  # if a GPU rounds factors to 10 bits (TF32); an emulation gave a difference of 0.0013
 LARGEST = 64_000_000  # bytes of a file of the course's own format; the embedded ones have 14.5 million
 
 
 @dataclass(frozen=True, eq=False)
 class Pretrained:
-    """A model, the labels it speaks of and the preprocessing it was trained with: one thing, never to be mixed.
+    """A model with its labels and the preprocessing that it was trained with, kept together so that they always fit.
 
     Attributes
     ----------
@@ -47,8 +58,8 @@ class Pretrained:
     preprocessing: Preprocessing
     passport: dict
 
-    def describe(self, cohort=None):
-        """The passport as text; with a cohort, also what it means to use these weights on it."""
+    def describe(self, cohort: Cohort | None = None) -> str:
+        """The passport as text; with a cohort, also what these weights can say about it."""
         p, rules = self.passport, self.preprocessing
         square = "; the middle square of a film is taken" if rules.aspect == "crop" else ""
         known = p.get("known_film", {}).get("image")
@@ -71,27 +82,27 @@ class Pretrained:
 
 
 def _roughly():
-    """How well the known film proves the weights here, where that is less well than elsewhere."""
+    """The tolerance of the known film and its reason, if it is larger here than elsewhere."""
     most, why = tolerance()
     return f" within {most:g}, since {why}" if most > TOLERANCE else ""
 
 
 def _constant(value):
-    """One decimal for gray levels, four digits for the small divisors of other people's weights."""
+    """One decimal for gray levels, four digits for the small divisors of some foreign weights."""
     texts = [f"{v:.1f}" if v == 0 or abs(v) >= 10 else f"{v:.4g}" for v in np.atleast_1d(value)]
     return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
 
 
 def _labels(passport):
-    """A line on a file's own labels, where they are not the course's."""
+    """A line on a file's own labels, if they are not the course's."""
     labels = passport.get("labels", passport["findings"])
     if list(labels) == list(FINDINGS):
         return []
     return [f"Labels: {len(FINDINGS)} of the file's {len(labels)} outputs, put into the course's order by name."]
 
 
-def scope(passport, cohort):
-    """What scores of these weights on this cohort can mean, in a sentence or two."""
+def scope(passport: Mapping[str, Any], cohort: Cohort) -> str:
+    """What scores of these weights on this cohort can show, in a sentence or two."""
     if cohort.simulated and passport["films"] == "simulated":
         return "These films are simulated, like those the model was trained on: scores say nothing about patients."
     if cohort.simulated:
@@ -107,11 +118,11 @@ def scope(passport, cohort):
     return f"{sentence} {_met(passport, cohort)}"
 
 
-def weights_for(cohort):
-    """Name of the embedded weights that the course takes for a cohort: `phantom` for simulated films, else REAL.
+def weights_for(cohort: Cohort) -> str:
+    """Name of the embedded weights that the course uses for a cohort: `phantom` for simulated films, else REAL.
 
-    Weights can't be judged on films that they learned from: where most of the real films, or other films of their
-    patients, were in REAL's training data, the course takes `phantom`, which has met no real film, and `scope` says so.
+    Weights cannot be judged on films that they learned from. If most of the real films, or other films of their
+    patients, were in REAL's training data, the course uses `phantom`, which has seen no real film, and `scope` says so.
     """
     return "phantom" if cohort.simulated or _mostly_met(cohort) else REAL
 
@@ -125,13 +136,13 @@ def _mostly_met(cohort):
 
 
 def _met(passport, cohort):
-    """What a model has met of a cohort: by their names where these are NIH's, else by pixels too, which takes longer."""
+    """What a model knows of a cohort: by NIH's names or, if there are other names, by pixels too, which is slower."""
     images = cohort.films["Image"]
     return contamination(passport, images, None if whole_names(images) else cohort)
 
 
-def read_passport(name="phantom", path=None):
-    """The passport of embedded weights by name, or of the weights file at `path` (NAME.json beside it)."""
+def read_passport(name: str = "phantom", path: Path | str | None = None) -> dict[str, Any]:
+    """The passport of embedded weights by name, or of the weights file at `path` (NAME.json next to it)."""
     file = Path(path).expanduser().with_suffix(".json") if path else WEIGHTS / f"{name}.json"
     if not file.exists():
         known = ", ".join(sorted(p.stem for p in WEIGHTS.glob("*.json"))) or "none"
@@ -141,17 +152,23 @@ def read_passport(name="phantom", path=None):
     return load_passport(file)
 
 
-def load_pretrained(name=None, path=None, check=True, findings=None, preprocessing=None):
+def load_pretrained(
+    name: str | None = None,
+    path: Path | str | None = None,
+    check: bool = True,
+    findings: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> Pretrained:
     """Load trained weights into DenseNet-121: the course's own, public ones, or a file of yours.
 
     Parameters
     ----------
-    name : str, embedded weights ('phantom', the default) or public ones of `util.models.public.RECORDS` ('xrv-all', which is
-        downloaded once); a record's name together with `path` reads that record's file from where you put it
-    path : str or Path of a .safetensors file written by `save_weights`, with its .json passport beside it, or of a
-        Keras 2 HDF5 file, a PyTorch file or a TensorFlow checkpoint of DenseNet-121: its content tells which
-    check : bool, compare the logits of the known film with the recorded ones (the course's own weights)
-    findings, preprocessing : for a foreign file that is on no record: names of its outputs in their order, and the
+    name : str, embedded weights ('phantom', the default) or public ones of `util.models.public.RECORDS` ('xrv-all',
+        which is downloaded once); the name of a record together with `path` reads that record's file from your disk
+    path : str or Path of a .safetensors file written by `save_weights`, with its .json passport next to it, or of a
+        Keras 2 HDF5 file, a PyTorch file or a TensorFlow checkpoint of DenseNet-121, recognized by its content
+    check : bool, compare the logits of the known film with the recorded ones (the course's own weights only)
+    findings, preprocessing : for a foreign file without a record: names of its outputs in their order, and the
         `util.models.preprocessing.Preprocessing` of its training films
 
     Returns
@@ -160,8 +177,8 @@ def load_pretrained(name=None, path=None, check=True, findings=None, preprocessi
 
     Raises
     ------
-    CourseError : file or passport missing, damaged, of another architecture, not the file of its record, not to be
-        downloaded, or the known film gives other logits.
+    CourseError : file or passport is missing, damaged, of a different architecture, not the file of its record, or
+        cannot be downloaded; or the known film gives different logits.
     """
     from util.models.formats.kinds import SAFETENSORS, look_inside
 
@@ -176,7 +193,7 @@ def load_pretrained(name=None, path=None, check=True, findings=None, preprocessi
 
     model, preprocessing, passport = load_foreign(name, path, findings, preprocessing)
     pretrained = Pretrained(model, FINDINGS, preprocessing, passport)
-    print(pretrained.describe())
+    note(pretrained.describe())
     return pretrained
 
 
@@ -187,7 +204,7 @@ def _public():
 
 
 def _load_own(name, path, check):
-    """Weights in the course's own format, proved on the known film."""
+    """Weights in the course's own format, tested on the known film."""
     from util.models.densenet import build_densenet
 
     passport = read_passport(name, path)
@@ -203,25 +220,26 @@ def _load_own(name, path, check):
     return pretrained
 
 
-def save_weights(model, file):
-    """Write a model's weights to a safetensors file: kernels as float16, all else as float32; return its SHA-256.
+def save_weights(model: keras.Model, file: Path | str) -> str:
+    """Write a model's weights to a safetensors file, kernels as float16, all else as float32; return its SHA-256.
 
-    Batch-norm variances leave the range of float16 and stay in float32.
+    Batch-norm variances exceed the range of float16 and stay in float32.
     """
     from safetensors.numpy import save_file
 
     arrays = {v.path: np.asarray(v.numpy() if hasattr(v, "numpy") else v) for v in _variables(model)}
     half = {name: a.astype(np.float16 if a.ndim == 4 else np.float32) for name, a in arrays.items()}
     file = Path(file)
-    partial = file.with_name(file.name + ".part")
-    save_file({name: np.ascontiguousarray(a) for name, a in half.items()}, partial)
-    partial.replace(file)
+    with whole(file) as part:
+        save_file({name: np.ascontiguousarray(a) for name, a in half.items()}, part)
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def release_arrays(arrays, size, file):
-    """Write weights, arrays by path, as `save_weights` does; return the network for films of size x size pixels with
-    what was written, rounded as it is, and the file's SHA-256."""
+def release_arrays(arrays: Mapping[str, np.ndarray], size: int, file: Path | str) -> tuple[keras.Model, str]:
+    """Write weights, given as arrays by path, as `save_weights` does; return the network and the SHA-256 of the file.
+
+    The network is for films of size x size pixels and has the weights as they were written, with their rounding.
+    """
     from util.models.densenet import build_densenet
 
     model = build_densenet(size)
@@ -232,8 +250,8 @@ def release_arrays(arrays, size, file):
     return model, sha256
 
 
-def read_arrays(file, sha256=None):
-    """The arrays of a safetensors file by name; CourseError when it is missing, damaged, or not of this SHA-256."""
+def read_arrays(file: Path | str, sha256: str | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file by name; a CourseError if it is missing, damaged, or has a different SHA-256."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -247,12 +265,12 @@ def read_arrays(file, sha256=None):
         raise CourseError(f"{file} is not the file of its passport (SHA-256 differs): restore it from the repository.")
     try:
         return load(data)
-    except (SafetensorError, KeyError, ValueError, TypeError):  # KeyError: a kind of number that NumPy does not have
+    except (SafetensorError, KeyError, ValueError, TypeError):  # KeyError: a type of number that NumPy does not have
         raise CourseError(f"{file} is damaged or no safetensors file: restore it from the repository.") from None
 
 
-def read_weights(model, file, sha256=None):
-    """Put the weights of a safetensors file into a model of the same architecture; all checks come first."""
+def read_weights(model: keras.Model, file: Path | str, sha256: str | None = None) -> None:
+    """Load the weights of a safetensors file into a model of the same architecture, after all checks."""
     from util.models.formats.limits import shown, single
 
     file = Path(file)
@@ -272,15 +290,15 @@ def read_weights(model, file, sha256=None):
 
 
 def _variables(model):
-    """Weights and batch-norm statistics; states of random layers (none in DenseNet) are left out."""
+    """Weights and batch-norm statistics, without states of random layers (DenseNet has none)."""
     return [v for v in model.variables if "seed_generator" not in v.path]
 
 
-def tolerance():
+def tolerance() -> tuple[float, str]:
     """(how much a logit of the known film may differ here, why): more on a GPU that multiplies in TF32.
 
-    Recent NVIDIA GPUs (compute capability 8 and later: A100, L4, RTX 30 ...) round the factors of float32 products to 10
-    bits, unless told otherwise (`tf.config.experimental.enable_tensor_float_32_execution(False)`).
+    Recent NVIDIA GPUs (compute capability 8 and later: A100, L4, RTX 30 ...) round the factors of float32 products to
+    10 bits, unless this is turned off (`tf.config.experimental.enable_tensor_float_32_execution(False)`).
     """
     import keras
 
@@ -295,7 +313,7 @@ def tolerance():
     return TOLERANCE, "float32"
 
 
-def check_known_film(pretrained):
+def check_known_film(pretrained: Pretrained) -> float:
     """Compare the logits of the passport's known film with the recorded ones.
 
     Returns
@@ -304,7 +322,7 @@ def check_known_film(pretrained):
 
     Raises
     ------
-    CourseError : they differ by more than `tolerance`: weights, preprocessing or library are not what they were; or the
+    CourseError : they differ by more than `tolerance`, so weights, preprocessing or library have changed; or the
         passport names no known film.
     """
     from util.models.predict import predict_films

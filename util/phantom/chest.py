@@ -116,10 +116,10 @@ class Chest:
         self.under_dome = root((self.y - self.dome_line + wave) * (1 / min(s.dome_height * 1.25, 4.8)))
 
     def _heart(self):
-        """Heart and great vessels as one body between two smooth borders, see `_borders`."""
+        """Heart and great vessels as one body between two smooth borders, see `borders`."""
         a, s, camera = self.anatomy, self.shape, self.camera
         small = camera.coarse  # the borders are smooth
-        height, right, left = self._borders()
+        height, right, left = self.borders()
         middle = small.at(lambda y: np.interp(y, height, (left - right) / 2) + s.shift + 2.5 * np.sin(camera.yaw))
         half = small.at(lambda y: np.maximum(np.interp(y, height, (left + right) / 2), 0.05))
         ragged = 1 + small.texture(self.rng, (2.2, 5.0), (0.03, 0.06))
@@ -130,7 +130,7 @@ class Chest:
         thick *= camera.at(lambda y: 4.4 + 2.4 * sigmoid(y - a.height * 0.5, 1.5))
         self.heart = camera.blur(thick, 0.12)
 
-    def _borders(self):
+    def borders(self):
         """Heights, and how far right and left of the midline the silhouette reaches there (cm, 1-D).
 
         Right: veins, superior cava, right atrium. Left: subclavian artery, aortic knob, pulmonary trunk, and the left

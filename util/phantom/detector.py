@@ -33,10 +33,14 @@ def process(exposure, chest):
     return tilted + taken.enhance * 0.9 * sharp + taken.local * local - 0.10 * broad
 
 
-def look_up(processed, chest):
+def window_of(processed, chest):
+    """(lung, mediastinum): the processed exposures on which the machine's automatic window is set."""
+    return _landmark(processed, chest.field, 32, 1.6), _landmark(processed, chest.core, 60, 3.2)
+
+
+def look_up(processed, chest, window):
     """Grey values 0..255 (float32): the window is set on lung and mediastinum, then one of three curves is applied."""
-    taken = chest.acquisition
-    lung, middle = (_landmark(processed, chest.field, 32, 1.6), _landmark(processed, chest.core, 60, 3.2))
+    taken, (lung, middle) = chest.acquisition, window
     t = (processed - lung) * (taken.contrast / max(middle - lung, 0.6))  # 0 lung .. 1 mediastinum
     dark, light = {"linear": (0.30, 0.78), "film": (0.22, 0.80), "flat": (0.38, 0.72)}[taken.look]
     grey = dark + taken.level + (light - dark) * np.linspace(-3, 5, 8192, dtype=np.float32)

@@ -5,17 +5,14 @@ Prevalence, co-occurrence and view were measured on the label table of ChestX-ra
 """
 
 import numpy as np
-import pandas as pd
 from scipy.special import ndtri
 
 from util.data.chestxray14 import AP_SHARE, NATURAL_PREVALENCE
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.metrics.label_noise import observed_auc
 
 # Rare findings are raised so that a test split of a few hundred films can say something about each of them.
 ENRICHED_FLOOR = 0.09
-ENRICHED_PREVALENCE = {finding: max(share, ENRICHED_FLOOR) for finding, share in NATURAL_PREVALENCE.items()}
 
 # A chronic finding belongs to the patient; every other one comes and goes from film to film.
 CHRONIC = ("Cardiomegaly", "Emphysema", "Hernia", "Mass", "Nodule", "Pleural_Thickening", "Fibrosis")
@@ -65,6 +62,7 @@ SENSITIVITY = {
     "Mass": 0.90, "Nodule": 0.88, "Atelectasis": 0.89, "Pneumothorax": 0.93, "Pleural_Thickening": 0.88,
     "Pneumonia": 0.85, "Fibrosis": 0.88, "Edema": 0.91, "Consolidation": 0.86,
 }  # fmt: skip
+TYPICAL = 0.8  # sensitivity and PPV of a finding that is not listed
 PPV = {
     "Cardiomegaly": 0.93, "Emphysema": 0.90, "Effusion": 0.94, "Hernia": 0.95, "Infiltration": 0.80,
     "Mass": 0.91, "Nodule": 0.89, "Atelectasis": 0.90, "Pneumothorax": 0.94, "Pleural_Thickening": 0.88,
@@ -111,7 +109,7 @@ def latent_factors(confounding=1.0):
 def mined_prevalence(enriched=False):
     """Prevalence of the mined labels, float64 (14,), in the order of FINDINGS.
 
-    ``enriched``: False for the natural one, True for ENRICHED_PREVALENCE, or the least prevalence as a number.
+    ``enriched``: False for the natural one, True for at least ENRICHED_FLOOR, or the least prevalence as a number.
     """
     floor = ENRICHED_FLOOR if enriched is True else float(enriched)
     return np.array([max(NATURAL_PREVALENCE[finding], floor) for finding in FINDINGS])
@@ -119,7 +117,7 @@ def mined_prevalence(enriched=False):
 
 def true_prevalence(enriched=False):
     """Prevalence of the findings themselves, float64 (14,): what yields the mined one after the label errors."""
-    ratio = np.array([PPV[finding] / SENSITIVITY[finding] for finding in FINDINGS])
+    ratio = np.array([PPV.get(finding, TYPICAL) / SENSITIVITY.get(finding, TYPICAL) for finding in FINDINGS])
     return mined_prevalence(enriched) * ratio
 
 
@@ -128,38 +126,12 @@ def error_rates(enriched=False):
 
     The false-alarm rate follows the prevalence, so that the PPV is the documented one in every sample.
     """
-    sensitivity = np.array([SENSITIVITY[finding] for finding in FINDINGS])
-    ppv = np.array([PPV[finding] for finding in FINDINGS])
+    sensitivity = np.array([SENSITIVITY.get(finding, TYPICAL) for finding in FINDINGS])
+    ppv = np.array([PPV.get(finding, TYPICAL) for finding in FINDINGS])
     false = mined_prevalence(enriched) * (1 - ppv) / (1 - true_prevalence(enriched))
     return 1 - sensitivity, false
-
-
-def attainable_auc(auc=1.0, enriched=False):
-    """AUC measured against the mined labels by a reader whose AUC against the truth is ``auc``, per finding.
-
-    By ``label_noise.observed_auc``, with the documented PPV and the NPV that follows. Returns float64 (14,) in the order of FINDINGS; ``auc`` is one number or 14.
-    """
-    miss, _ = error_rates(enriched)
-    npv = 1 - true_prevalence(enriched) * miss / (1 - mined_prevalence(enriched))
-    ppv = np.array([PPV[finding] for finding in FINDINGS])
-    return observed_auc(auc, ppv, npv)
 
 
 def thresholds(enriched=False):
     """Latent values above which a finding is present (14) or the view AP (the 15th), float64 (15,)."""
     return -ndtri(np.append(true_prevalence(enriched), AP_SHARE))
-
-
-def summary(enriched=False):
-    """Design figures of each finding, a DataFrame indexed by finding: prevalences, label quality, best AUC.
-
-    ``attainable_auc`` is what a reader who never errs scores against the mined labels.
-    """
-    columns = {
-        "mined_prevalence": mined_prevalence(enriched),
-        "true_prevalence": true_prevalence(enriched),
-        "label_sensitivity": [SENSITIVITY[finding] for finding in FINDINGS],
-        "label_ppv": [PPV[finding] for finding in FINDINGS],
-        "attainable_auc": attainable_auc(enriched=enriched),
-    }
-    return pd.DataFrame(columns, index=list(FINDINGS))

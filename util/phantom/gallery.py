@@ -1,95 +1,171 @@
-"""Simulated films to look at: the gallery of all findings, and one patient whose finding grows."""
+"""Simulated films to look at: one patient with each finding in turn, a labeled normal film, and both views.
 
-import textwrap
+Nothing here belongs to the released cohort. The patient is drawn in full inspiration and without devices, and the
+exposure of the normal film is kept, so that only the finding differs.
+"""
+
+from functools import lru_cache
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from util.errors import CourseError
-from util.findings import DEFINITIONS, FINDINGS
-from util.phantom import films
-from util.phantom.render import boxes
+from util.findings import FINDINGS
+from util.phantom.acquisition import make_acquisition
+from util.phantom.anatomy import make_anatomy
+from util.phantom.chest import Chest, make_camera, resting_shape
+from util.phantom.render import boxes, render
 from util.plots import draw_boxes, draw_film
 
-SEED, PATIENT = 4, 17  # not a seed of an embedded cohort or of training films
-SEVERITIES = {"mild": 0.2, "moderate": 0.6, "gross": 1.0}
+SEED, PATIENT, AGE = 4, 11, 50  # not a seed of an embedded cohort or of training films
 SIZE = 240  # pixels of a film
+# A good film: full inspiration, no devices, shoulder blades drawn off the lungs, even exposure.
+GOOD = {
+    "portable": False, "shallow": -0.4, "frame": 1.22, "roll": 0.0, "yaw": 0.0, "pitch": 0.0, "dx": 0.0, "dy": 0.8,
+    "arms": 0.9, "scapula": 4.0, "dose": 6.0, "scatter": 0.4, "look": "linear", "level": 0.02, "contrast": 1.0,
+    "gamma": 1.0, "enhance": 0.8, "blur": 0.0, "slope": (0.0, 0.0), "local": 0.2, "floor": 0, "ceiling": 255.0,
+    "leads": False, "line": False, "ett": False, "feeding_tube": False, "collimated": False, "colon": False,
+    "skin_fold": False, "chin": 0.0, "gas": 0.6,
+}  # fmt: skip
+MARKED = 0.8  # severity of the gallery's findings
+# Where and how the gallery draws each finding: the usual picture of several that the phantom draws.
+EPISODES = {
+    "Effusion": 1, "Hernia": 3, "Infiltration": 2, "Mass": 1, "Nodule": 2, "Pneumothorax": 4, "Pleural_Thickening": 6,
+    "Pneumonia": 5, "Consolidation": 4,
+}  # fmt: skip
+# What is to be seen on the gallery's films; util.findings.DEFINITIONS says what a finding is in general.
+SEEN = {
+    "Cardiomegaly": "The heart is wider than half the thorax.",
+    "Hernia": "A round shadow behind the heart; air above fluid ends in a straight line.",
+    "Effusion": "Fluid hides the diaphragm on one side and rises along the chest wall.",
+    "Pneumothorax": "A dark rim along the wall, bounded by a thin white line; no vessels cross it.",
+    "Pleural_Thickening": "A white band along the inside of the ribs.",
+    "Consolidation": "One dense patch that ends sharply at the border between two lobes.",
+    "Pneumonia": "A mottled white patch low in one lung.",
+    "Infiltration": "Ill-defined, mottled patches.",
+    "Edema": "White haze spreads from the hila into both lungs.",
+    "Atelectasis": "A white wedge behind the heart, where a part of the lung has collapsed.",
+    "Mass": "A rounded opacity more than 30 mm across.",
+    "Nodule": "A rounded opacity at most 30 mm across.",
+    "Emphysema": "Large dark lungs, a low, flat diaphragm and a narrow heart.",
+    "Fibrosis": "Coarse lines at both bases; the diaphragm is drawn up.",
+}
 
 
-def gallery():
-    """A normal patient, and the same patient with each of the 14 findings, mild to gross, with its boxes.
-
-    Returns a matplotlib Figure of 45 simulated films, 240 x 240 pixels each, drawn in a few seconds. Each finding
-    stands with its definition (``util.findings.DEFINITIONS``). Always the same films.
-    """
-    fig = plt.figure(figsize=(11, 19), dpi=72, layout="constrained")
-    fig.suptitle("Normal, and 14 findings from mild to gross (simulated)")
-    normal = {"man, PA": patient_film(), "woman, PA": patient_film(sex="F"), "man, AP": patient_film(view="AP")}
-    first, *blocks = fig.subfigures(8, 2).flat
-    _block(first, "Normal", "No finding: the heart at most half as wide as the thorax, clear lungs.", normal)
-    for finding, block in zip(FINDINGS, blocks, strict=False):
-        shown = {f"{word}, {severity}": patient_film(finding, severity) for word, severity in SEVERITIES.items()}
-        _block(block, finding, DEFINITIONS[finding], shown, finding)
-    return fig
-
-
-def severity_strip(finding, severities=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), view="PA", patient=PATIENT):
-    """One patient in one pose, whose finding grows: only the severity changes from film to film.
+def patient_film(finding=None, severity=0.0, view="PA", patient=PATIENT, sex="M", automatic=False, episode=None):
+    """A film of a person of 50 years in full inspiration; without a finding a normal one.
 
     Parameters
     ----------
-    finding : one of ``util.findings.FINDINGS``
-    severities : sequence of numbers above 0 and at most 1
+    finding : one of ``util.findings.FINDINGS``, or None
+    severity : float above 0 and at most 1, or 0 without a finding
     view : 'PA' or 'AP'
     patient : int, from 1; another number is another body
+    sex : 'M' or 'F'
+    automatic : bool, whether the gray levels follow this film's lungs, as a machine's automatic exposure does; by default
+        they are those of the same patient's normal film
+    episode : int, another number puts an acute finding elsewhere, or None for the gallery's
 
-    Returns a matplotlib Figure with the normal film first. Raises CourseError when an argument is wrong.
+    Returns
+    -------
+    util.phantom.render.Film of 240 x 240 pixels. Raises CourseError when an argument is wrong.
     """
-    if finding not in FINDINGS:
-        raise CourseError(f"There is no finding {finding!r}: choose one of {', '.join(FINDINGS)}.")
-    severities = np.atleast_1d(severities)
-    wrong = severities[~((severities > 0) & (severities <= 1))]
-    if not severities.size or wrong.size:
-        said = f"the severity {wrong[0]:g} is out of range" if wrong.size else "there are no severities"
-        raise CourseError(f"For {finding} {said}: give numbers above 0 and at most 1.")
-    columns = min(6, len(severities) + 1)
-    rows = -(-(len(severities) + 1) // columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(2 * columns, 2.2 * rows + 0.4), dpi=72, layout="constrained", squeeze=False
-    )
-    fig.suptitle(f"{finding}, severity {severities[0]:g} to {severities[-1]:g}, one patient, {view} (simulated)")
-    for ax, severity in zip(axes.flat, (None, *severities), strict=False):
-        film = patient_film(severity and finding, severity or 0, view=view, patient=patient)
-        _draw(ax, film, "normal" if severity is None else f"{severity:g}", finding)
-    for ax in axes.flat[len(severities) + 1 :]:
-        ax.axis("off")
+    if not isinstance(patient, (int, np.integer)) or patient < 1:
+        raise CourseError(f"The patient is {patient!r}: give a whole number from 1.")
+    if finding is None:
+        return _normal(view, int(patient), sex, SIZE)
+    window = None if automatic else _normal(view, int(patient), sex, SIZE).window
+    episodes = {finding: EPISODES.get(finding, 0) if episode is None else episode}
+    body, taken = _person(view, int(patient), sex)
+    return render(body, taken, {finding: float(severity)}, SEED, SIZE, episodes, window)
+
+
+def _person(view, patient, sex):
+    return make_anatomy(SEED, patient, AGE, sex), make_acquisition(SEED, patient, 0, view, chest_tube=False, **GOOD)
+
+
+@lru_cache(maxsize=16)
+def _normal(view, patient, sex, size):
+    body, taken = _person(view, patient, sex)
+    return render(body, taken, {}, SEED, size)
+
+
+def gallery(*findings, severity=MARKED):
+    """The same patient normal and with each finding, first without and then with the boxes around it.
+
+    Parameters
+    ----------
+    findings : of ``util.findings.FINDINGS``, one row for each
+    severity : float above 0 and at most 1
+
+    Returns a matplotlib Figure of three films a row. Its exposure is that of the normal film. Always the same films.
+    """
+    unknown = [finding for finding in findings if finding not in FINDINGS]
+    if unknown or not findings:
+        raise CourseError(f"There is no finding {unknown[0]!r}." if unknown else "Name at least one finding.")
+    fig = plt.figure(figsize=(7, 2.75 * len(findings)), dpi=100, layout="constrained")
+    for finding, block in zip(findings, np.atleast_1d(fig.subfigures(len(findings), 1)), strict=True):
+        film = patient_film(finding, severity)
+        block.suptitle(f"{finding.replace('_', ' ')}: {SEEN[finding]}", fontsize=10)
+        shown = {"normal": patient_film(), "with the finding": film, "boxed": film}
+        for ax, (caption, drawn) in zip(block.subplots(1, 3), shown.items(), strict=True):
+            draw_plain(ax, drawn.pixels, caption)
+            if caption == "boxed":
+                draw_finding_boxes(ax, film, finding)
     return fig
 
 
-def patient_film(finding=None, severity=0.0, sex="M", view="PA", patient=PATIENT):
-    """A film, ``render.Film`` of 240 x 240 pixels, of a person of 50 years; without a finding a normal one."""
-    if not isinstance(patient, (int, np.integer)) or patient < 1:
-        raise CourseError(f"The patient is {patient!r}: give a whole number from 1.")
-    severities = dict.fromkeys(FINDINGS, 0.0) | ({finding: float(severity)} if finding else {})
-    person = {"PatientId": patient, "FollowUp": 0, "BaseAge": 50, "Sex": sex, "View": view}
-    row = person | severities | {f"{name}_episode": int(value > 0) for name, value in severities.items()}
-    return films.draw(row | {"Portable": False, "ChestTube": False}, SEED, SIZE)
-
-
-def _block(figure, title, definition, shown, finding=None):
-    """A row of films under the name and the definition of what they show."""
-    figure.suptitle(
-        f"{title}: " + textwrap.fill(definition, 78, initial_indent=" " * len(title)).strip(), fontsize="small"
-    )
-    for ax, (caption, film) in zip(figure.subplots(1, 3), shown.items(), strict=True):
-        _draw(ax, film, caption, finding)
-
-
-def _draw(ax, film, caption, finding=None):
-    """A film without axes, with the boxes of its finding."""
-    found = boxes(film.masks[finding]) if finding in film.masks else []
-    draw_film(ax, film.pixels, caption)
-    draw_boxes(ax, pd.DataFrame(found, columns=["x", "y", "w", "h"]), label=False)
+def draw_plain(ax, pixels, caption):
+    """A film without ticks or axis labels, under a caption."""
+    draw_film(ax, pixels, caption)
     ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-    ax.title.set_fontsize("small")
+    ax.title.set_fontsize(9)
+
+
+def draw_finding_boxes(ax, film, finding):
+    """The boxes around a finding of a ``render.Film``."""
+    found = boxes(film.masks[finding]) if finding in film.masks else []
+    draw_boxes(ax, pd.DataFrame(found, columns=["x", "y", "w", "h"]), label=False)
+
+
+def landmarks(view="PA", patient=PATIENT, sex="M"):
+    """Where the structures of the normal film are: dict name -> (column, row), floats, in pixels.
+
+    They come from the geometry that the film is drawn from, up to about 0.5 cm of random asymmetry. The patient's right
+    side is on the left of the film.
+    """
+    body, taken = _person(view, int(patient), sex)
+    shape = resting_shape(body, taken)
+    chest = Chest(body, taken, make_camera(body, taken, SIZE), shape)
+    heights, right, left = chest.borders()
+
+    def at_height(y, border):
+        return float(np.interp(y, heights, border))
+
+    knob, atrium, low = 0.30 * body.height, 0.68 * shape.dome, 0.88 * shape.dome
+    corner = min(body.height * 0.97, SIZE)
+    places = {
+        "trachea": (body.trachea_x, chest.carina - 4),
+        "aortic knob": (at_height(knob, left), knob),
+        "right hilum": chest.hila[0],
+        "left hilum": chest.hila[1],
+        "heart, right border": (-at_height(atrium, right), atrium),
+        "heart, left border": (at_height(low, left), low),
+        "diaphragm, right dome": (-body.half_width * 0.55, chest.dome_of(-1)),
+        "air in the stomach": (body.half_width * 0.47, chest.dome_of(1) + 2.4),
+        "right costophrenic angle": (-0.97 * float(body.border(corner)), corner),
+        "left costophrenic angle": (0.97 * float(body.border(corner)), corner),
+    }
+    columns, rows = chest.camera.project(np.array(list(places.values()), float))
+    return {name: (float(x), float(y)) for name, x, y in zip(places, columns, rows, strict=True)}
+
+
+def labeled_normal():
+    """The normal film with its structures numbered and named beside it: a matplotlib Figure."""
+    from util.plots import draw_labels
+
+    fig, ax = plt.subplots(figsize=(7.6, 4.2), dpi=144, layout="constrained")
+    draw_plain(ax, patient_film().pixels, "A normal PA film (simulated)")
+    draw_labels(ax, landmarks())
+    return fig

@@ -10,25 +10,10 @@ import numpy as np
 
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.phantom import lesions_lung, lesions_pleural
+from util.phantom import lesions_lung, lesions_pleural  # noqa: F401 - they enter their painters
+from util.phantom.painting import in_turn
 
-# Order of drawing: first what fills the lung, then what replaces it.
-PAINTERS = {
-    "Emphysema": lesions_lung.emphysema,
-    "Edema": lesions_lung.edema,
-    "Infiltration": lesions_lung.infiltration,
-    "Consolidation": lesions_lung.consolidation,
-    "Pneumonia": lesions_lung.pneumonia,
-    "Atelectasis": lesions_lung.atelectasis,
-    "Fibrosis": lesions_lung.fibrosis,
-    "Mass": lesions_lung.mass,
-    "Nodule": lesions_lung.nodule,
-    "Cardiomegaly": lesions_pleural.cardiomegaly,
-    "Pleural_Thickening": lesions_pleural.pleural_thickening,
-    "Pneumothorax": lesions_pleural.pneumothorax,
-    "Effusion": lesions_pleural.effusion,
-    "Hernia": lesions_pleural.hernia,
-}
+PAINTERS = in_turn()
 
 
 @dataclass

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from util.phantom.acquisition import curve
+from util.phantom.painting import painter
 from util.phantom.projection import bell, root, sigmoid
 
 COLLAPSE_SHARE = 0.4  # of atelectases are lobar collapse, the others plates
@@ -31,6 +32,7 @@ def place(chest, rng, low, high, lateral=(0.1, 0.9), side=0):
     return side * (inner + rng.uniform(*lateral) * max(outer - inner, 0.3)), y
 
 
+@painter("Emphysema", 0)
 def emphysema(chest, lesion):
     """Less dense lung throughout (made by the shape) and thin-walled bullae in the upper half."""
     s, rng = lesion.severity, lesion.rng
@@ -46,6 +48,7 @@ def emphysema(chest, lesion):
     return chest.in_lung.copy()
 
 
+@painter("Edema", 1)
 def edema(chest, lesion):
     """Haze round the hila, denser lung, short septal lines at the bases (Kerley B)."""
     s, rng, camera = lesion.severity, lesion.rng, chest.camera
@@ -71,6 +74,7 @@ def edema(chest, lesion):
     return amount > 3.6
 
 
+@painter("Infiltration", 2)
 def infiltration(chest, lesion):
     """Two to five ill-defined, mottled patches, mostly on one side."""
     s, rng, camera = lesion.severity, lesion.rng, chest.camera
@@ -110,6 +114,7 @@ def _airspace(chest, rng, x, y, radii, fill, bronchogram, limit=None):
     return w, np.clip(added, 0, np.inf), inside
 
 
+@painter("Consolidation", 3)
 def consolidation(chest, lesion):
     """One lobe's dense, fairly uniform opacity that hides vessels, with air bronchograms."""
     s, rng, body = lesion.severity, lesion.rng, chest.anatomy
@@ -135,6 +140,7 @@ def consolidation(chest, lesion):
     return mask
 
 
+@painter("Pneumonia", 4)
 def pneumonia(chest, lesion):
     """One or two mottled patches in the mid and lower lung, less dense than a consolidation."""
     s, rng, camera = lesion.severity, lesion.rng, chest.camera
@@ -150,6 +156,7 @@ def pneumonia(chest, lesion):
     return mask
 
 
+@painter("Atelectasis", 5)
 def atelectasis(chest, lesion):
     """Plates above the diaphragm, or a lower-lobe collapse: a wedge behind the heart against the spine."""
     return _collapse(chest, lesion) if is_collapse(lesion) else _plates(chest, lesion)
@@ -190,6 +197,7 @@ def _plates(chest, lesion):
     return plates > 0.3
 
 
+@painter("Fibrosis", 6)
 def fibrosis(chest, lesion):
     """Coarse lines and small rings at the bases and periphery (or apices), with loss of volume."""
     s, rng, camera = lesion.severity, lesion.rng, chest.camera
@@ -223,11 +231,13 @@ def longest(mask):
     return 0.0 if points is None else 2 * cv2.minEnclosingCircle(points)[1] + 1.0
 
 
+@painter("Mass", 7)
 def mass(chest, lesion):
     """One or two rounded opacities more than 30 mm across."""
     return _rounds(chest, lesion, 1.75 + 1.9 * lesion.severity, 2 if lesion.extent < 0.2 else 1)
 
 
+@painter("Nodule", 8)
 def nodule(chest, lesion):
     """One to four rounded opacities at most 30 mm across."""
     number = 1 if lesion.extent < 0.6 else 2 if lesion.extent < 0.85 else 4

@@ -5,9 +5,11 @@ And air in the chest wall, which is none of the 14 findings and has no mask.
 
 import numpy as np
 
+from util.phantom.painting import painter
 from util.phantom.projection import bell, root, sigmoid
 
 
+@painter("Cardiomegaly", 9)
 def cardiomegaly(chest, lesion):
     """The enlarged heart is drawn by the shape; the mask is its silhouette."""
     return silhouette(chest)
@@ -18,6 +20,7 @@ def silhouette(chest):
     return (chest.heart_level < 0.96) & (chest.y > chest.anatomy.height * 0.42)
 
 
+@painter("Pleural_Thickening", 10)
 def pleural_thickening(chest, lesion):
     """A band of soft tissue along the lateral wall, blunting the angle, or a cap over the apex."""
     s, rng, body = lesion.severity, lesion.rng, chest.anatomy
@@ -41,6 +44,7 @@ def pleural_thickening(chest, lesion):
     return (band > 0.4) & (chest.y < body.height * 1.02)
 
 
+@painter("Pneumothorax", 11)
 def pneumothorax(chest, lesion):
     """Air between lung and wall, wider toward the apex: a thin pleural line with no vessels beyond it.
 
@@ -61,6 +65,7 @@ def pneumothorax(chest, lesion):
     return (air > 0.5) & (chest.lung0 > 0.3) & (chest.rim > 0.02)
 
 
+@painter("Effusion", 12)
 def effusion(chest, lesion):
     """Fluid from the costophrenic angle up, with a meniscus; on AP (supine) films partly a veil over the lung.
 
@@ -87,6 +92,7 @@ def effusion(chest, lesion):
     return mask
 
 
+@painter("Hernia", 13)
 def hernia(chest, lesion):
     """Stomach above the diaphragm behind the heart: a round shadow, mostly with air above a level."""
     s, rng = lesion.severity, lesion.rng

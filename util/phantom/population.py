@@ -1,4 +1,4 @@
-"""Is a large simulated draw like ChestX-ray14? The tables of the datasheet: python -m util.phantom.population
+"""Is a large simulated draw like ChestX-ray14? The tables of the datasheet: python -m util population
 
 What was measured on the label table of ChestX-ray14 (``Data_Entry_2017_v2020``, 112,120 films of 30,805 patients;
 Wang et al. 2017, arXiv 1705.02315) stands here as aggregates; no row of that table is kept.
@@ -7,6 +7,7 @@ Wang et al. 2017, arXiv 1705.02315) stands here as aggregates; no row of that ta
 import numpy as np
 import pandas as pd
 
+from util.command import argument_parser, command
 from util.data.chestxray14 import LIFT, NATURAL_PREVALENCE, PERSONS, VIEW_RATIO
 from util.findings import FINDINGS
 from util.phantom.studies import MINED, sample_studies
@@ -84,5 +85,8 @@ def report(table):
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
+@command()
+def main(arguments=None):
+    """Print the three tables; returns the exit code."""
+    argument_parser("population", __doc__).parse_args(arguments)
     print(report(sample_studies(N_FILMS, SEED)))

@@ -12,7 +12,7 @@ import numpy as np
 from util.errors import CourseError
 from util.phantom.acquisition import VIEWS, draw_devices, print_on
 from util.phantom.chest import Chest, make_camera, resting_shape
-from util.phantom.detector import expose, look_up, process
+from util.phantom.detector import expose, look_up, process, window_of
 from util.phantom.lesions import PAINTERS, deform, make_lesions
 from util.phantom.lesions_pleural import silhouette, wall_air
 from util.phantom.projection import bell, sigmoid
@@ -31,19 +31,22 @@ class Film:
 
     pixels: uint8 (size, size). masks: {finding: bool (size, size)}. measures: {name: float}: 'cardiothoracic_ratio'
     measured on the silhouette; 'mass_mm', 'nodule_mm' the longest diameter of the largest one, in the plane z = 0.
+    window: the exposures (lung, mediastinum) on which the gray levels were set.
     """
 
     pixels: np.ndarray = field(repr=False)
     masks: dict = field(repr=False)
     measures: dict
+    window: tuple = ()
 
 
-def render(anatomy, acquisition, severities, seed, size=320, episodes=None):
+def render(anatomy, acquisition, severities, seed, size=320, episodes=None, window=None):
     """Render a film.
 
     anatomy, acquisition: of the same patient. severities: {finding: number in (0, 1]}; {} for a normal film.
     seed: keys the findings' places and the noise. size: pixels a side, 64..1024; the geometry is the same at every
-    size. episodes: {finding: whole number}, default 0; another number puts an acute finding elsewhere.
+    size. episodes: {finding: whole number}, default 0; another number puts an acute finding elsewhere. window: that of
+    another film, to hold its exposure; by default it follows this film's lungs, as a machine's automatic exposure does.
     Same arguments, same pixels. Raises CourseError on bad input.
     """
     if acquisition.view not in VIEWS:
@@ -60,9 +63,11 @@ def render(anatomy, acquisition, severities, seed, size=320, episodes=None):
     wander = chest.camera.wander(np.random.default_rng([19, anatomy.seed, anatomy.patient]))
     masks = {finding: wander(mask) for finding, mask in masks.items()}
     exposure = expose(wander(_attenuation(chest, sides[-1] if sides else 1)), chest, noise)
-    grey = print_on(look_up(process(exposure, chest), chest), acquisition)
+    processed = process(exposure, chest)
+    window = window or window_of(processed, chest)
+    grey = print_on(look_up(processed, chest, window), acquisition)
     grey += 0.6 * noise.standard_normal(grey.shape, dtype=np.float32)
-    return Film(np.clip(grey, 0, 255).astype(np.uint8), masks, _measures(chest, wander))
+    return Film(np.clip(grey, 0, 255).astype(np.uint8), masks, _measures(chest, wander), window)
 
 
 def boxes(mask):

@@ -14,8 +14,8 @@ from util.phantom import films
 from util.phantom.embedded import GENERATOR_VERSION, check_film_arguments, root_seed, write_json
 from util.phantom.studies import MINED, sample_studies
 from util.phantom.subtle import subtle_studies
-from util.training.augment import PLACE
 
+PLACE = 8  # pixels of the film behind a place, as behind one of DenseNet-121's maps after its second block
 CHUNK = 500  # films per file
 TABLES = ("table.csv", "truth.npy", "mined.npy")
 
@@ -91,7 +91,7 @@ def open_shards(out):
     """What ``render_shards`` wrote: list of uint8 memory maps (chunk, size, size), truth, mined, places (n, ...)."""
     out = Path(out)
     if not (out / "recipe.json").is_file():
-        raise CourseError(f"{out} holds no shards; write them with render_shards or python -m util.phantom --shards")
+        raise CourseError(f"{out} holds no shards; write them with render_shards or python -m util phantom --shards")
     truth, mined = _load(out / "truth.npy"), _load(out / "mined.npy")
     chunks = [_load(path, mmap_mode="r") for path in sorted(out.glob("films-*.npy"))]
     if sum(map(len, chunks)) != len(truth):

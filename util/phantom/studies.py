@@ -42,7 +42,7 @@ def sample_studies(n_films, seed, enriched=False, confounding=1.0, severity=SEVE
     ----------
     n_films : int, at least 1
     seed : int or sequence of ints, as ``numpy.random.default_rng`` takes it
-    enriched : bool, raise the rare findings (``epidemiology.ENRICHED_PREVALENCE``); or a number, the least prevalence
+    enriched : bool, raise the rare findings (``epidemiology.ENRICHED_FLOOR``); or a number, the least prevalence
     confounding : float in [-1, 1], how view and chest tubes go with the findings: 1 as in ChestX-ray14,
         0 not at all, -1 reversed
     severity : the two parameters of the Beta distribution of a finding's severity where it is present

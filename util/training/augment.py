@@ -7,7 +7,8 @@ randomisation, Tobin et al. 2017, arXiv 1703.06907). Never mirrored: the side of
 import cv2
 import numpy as np
 
-PLACE = 8  # pixels of the film behind a place, as behind one of DenseNet-121's maps after its second block
+from util.phantom.shards import PLACE
+
 BEND = 0.012  # SD of the shifts, shares of the film, at 4 x 4 points between which a film is bent
 
 

@@ -1,6 +1,6 @@
 """The field's few-label test on ChestX-ray14: learn from a published list of 785 or 7,847 films, read 22,433 others.
 
-    python -m util.training.few_labels FOLDER --percent 1
+    python -m util few-labels FOLDER --percent 1
 
 FOLDER holds all films of ChestX-ray14 with NIH's label table. The lists are those of REFERS and MRM (Zhou et al. 2022 and
 2023), the films to be read those of the published CheXNet predictions; they are fetched from pinned commits, or named with
@@ -8,13 +8,12 @@ FOLDER holds all films of ChestX-ray14 with NIH's label table. The lists are tho
 install torch).
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from util.command import argument_parser, command
 from util.data.cohort import load_cohort
 from util.data.download import Remote, download, raw
 from util.data.fetch_nih import PREDICTIONS
@@ -168,9 +167,10 @@ def run(root, percent, out, train=None, test=None):
     return report(held, logits, percent, int(held["PatientId"].isin(rows["PatientId"]).sum()))
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
-    parser = argparse.ArgumentParser(prog="python -m util.training.few_labels", description=__doc__.split("\n")[0])
+    parser = argument_parser("few-labels", __doc__)
     parser.add_argument("root", help="folder of ChestX-ray14")
     parser.add_argument("--percent", type=int, choices=FILMS, default=1, help="of the training films (1)")
     parser.add_argument("--train", type=Path, help="the training list, where it is not to be fetched")
@@ -179,13 +179,4 @@ def main(arguments=None):
     )
     parser.add_argument("--out", type=Path, default=Path("build/few-labels"), help="folder (build/few-labels)")
     options = parser.parse_args(arguments)
-    try:
-        print(run(options.root, options.percent, options.out, options.train, options.test))
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    print(run(options.root, options.percent, options.out, options.train, options.test))

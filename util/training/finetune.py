@@ -1,6 +1,6 @@
 """Fine-tune DenseNet-121 on real films: one function from weights and films to weights. Needs PyTorch (pip install torch).
 
-The recipe is for few films: the class-weighted loss of notebook 2 with findings that count alike, strong augmentation
+The recipe is for few films: the class-weighted loss of notebook 4 with findings that count alike, strong augmentation
 without mirroring, mixup (Zhang et al. 2018, arXiv 1710.09412), simulated films with true labels and places mixed in, view,
 sex and age as further questions (they come with every label table and cost no film), boxes where there are some, small
 films first, and a running mean of the weights (Polyak and Juditsky 1992). On a GPU where PyTorch finds one, else on the
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from util.findings import FINDINGS
 from util.training.augment import PLACE, augment
 from util.training.network import Tuned, device, to_arrays, to_input
-from util.training.recipe import floating, further_loss, weighted
+from util.training.recipe import demographics_loss, floating, weighted
 
 LEAST_PREVALENCE = 0.03  # the weights of a rarer finding's positives grow no further
 FURTHER = 0.2  # weight of view, sex and age among the losses
@@ -241,4 +241,4 @@ def _off_the_boxes(net, maps, shares):
 def _loss(answer, net, films, labels, counts, truth, places, weights):
     logits, answers, maps = answer(films)
     of_findings = (counts * weighted(logits.float(), labels, weights[:, 0], weights[:, 1])).mean()
-    return of_findings + FURTHER * further_loss(answers.float(), truth) + BOXES * _off_the_boxes(net, maps, places)
+    return of_findings + FURTHER * demographics_loss(answers.float(), truth) + BOXES * _off_the_boxes(net, maps, places)

@@ -1,20 +1,20 @@
 """The price of a real film: AUC on held-out real films against how many real films were learned from.
 
-    python -m util.training.learning_curve ../shared/nih ../shared/nih-more --out build/price
+    python -m util learning-curve ../shared/nih ../shared/nih-more --out build/price
 
 From the phantom's weights and from random ones, on the same films, with the same number of views; all patients are held
 out once. Finished runs are kept, so the same command goes on after an interruption. The result is a small table,
-`price.csv`, that notebook 6 reads. Needs PyTorch (pip install torch); takes about an hour on two cores.
+`price.csv`, that notebook 11 reads. Needs PyTorch (pip install torch); takes about an hour on two cores.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from util.command import argument_parser, command
 from util.errors import CourseError
+from util.files import whole
 from util.findings import FINDINGS
 from util.metrics.bootstrap import bootstrap_aucs, percentile_interval
 from util.metrics.roc import auc
@@ -128,35 +128,26 @@ def worth(price, films, finding="mean"):
     return tuple(float((b / (a - area)) ** (1 / c)) if area < a else np.inf for area in areas)
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code."""
     from safetensors.numpy import load_file
 
-    parser = argparse.ArgumentParser(prog="python -m util.training.learning_curve", description=__doc__.split("\n")[0])
+    parser = argument_parser("learning-curve", __doc__)
     parser.add_argument("roots", nargs="+", help="folders of real films in NIH's format")
     parser.add_argument("--out", default="build/price", type=Path, help="folder for runs and table (build/price)")
     parser.add_argument("--leave-out", nargs="*", default=(), help="names of films not to read")
     options = parser.parse_args(arguments)
-    try:
-        films = read_real_films(options.roots, SIZE, options.leave_out)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
+    films = read_real_films(options.roots, SIZE, options.leave_out)
     options.out.mkdir(parents=True, exist_ok=True)
     fold_of, phantom = folds(films.table, FOLDS), load_file(WEIGHTS / "phantom.safetensors")
     results = {}
     for start, number, fold in progress(plan(), "runs"):
         file = options.out / f"{start}-{'all' if number is None else number}-{fold}.npy"
         if not file.is_file():
-            partial = file.with_suffix(".part")
-            with partial.open("wb") as stream:
-                np.save(stream, run(films, fold_of, start, number, fold, phantom))
-            partial.replace(file)
+            scores = run(films, fold_of, start, number, fold, phantom)
+            with whole(file) as part, part.open("wb") as stream:
+                np.save(stream, scores)
         results.setdefault((start, number), []).append(np.load(file))
     price_table(films, fold_of, results).to_csv(options.out / "price.csv", index=False)
     print(f"Table: {options.out / 'price.csv'}. To embed it, copy it to data/weights.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

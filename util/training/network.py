@@ -1,4 +1,4 @@
-"""DenseNet-121 in PyTorch, for training on a CPU: the same network and the same weights as `util.models.densenet.build_densenet`.
+"""DenseNet-121 in PyTorch, for training: the same network and the same weights as `util.models.densenet.build_densenet`.
 
 In bfloat16, with channels last, a step takes a half to a third of the time it takes through Keras. Only training
 uses this module, and it is the only one that needs PyTorch (`pip install torch`).
@@ -181,7 +181,7 @@ def read_out(arrays, pixels, batch=64):
 
 
 def read_maps(arrays, pixels, batch=64):
-    """Maps of evidence (n, 14, h, w) in units of the logit: Grad-CAM at the last ReLU (notebook 5), not rectified."""
+    """Maps of evidence (n, 14, h, w) in units of the logit: Grad-CAM at the last ReLU (notebook 9), not rectified."""
     head = arrays["logits/kernel"]
     return np.concatenate([np.einsum("nkhw,kc->nchw", maps.numpy(), head) for *_, maps in _read(arrays, pixels, batch)])
 

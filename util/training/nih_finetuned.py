@@ -1,29 +1,26 @@
 """Make the embedded weights `nih-finetuned`: the phantom's DenseNet-121, fine-tuned on real films.
 
-    python -m util.training.nih_finetuned FOLDER FOLDER FOLDER --out build/nih-finetuned
+    python -m util nih-finetuned FOLDER FOLDER FOLDER --out build/nih-finetuned
 
 Name first the folder whose films come nearest to those that shall be read: they are met twice as often. Each patient is held out once: what is reported of the weights is what models of the same recipe reach on patients that
 they have not met. The released model then learns from all films. Finished folds are kept, so the same command goes on
 after an interruption. Needs PyTorch (pip install torch). Takes ten minutes on a GPU; without one a night on two cores.
 """
 
-import argparse
-import json
-import sys
-from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from util.command import argument_parser, command
 from util.data.cohort import PHANTOM, load_cohort
-from util.data.images import read_film, resize
+from util.data.images import resize
 from util.errors import CourseError
 from util.files import whole
 from util.findings import FINDINGS
 from util.models.contamination import film_hashes
 from util.models.preprocessing import Preprocessing
-from util.models.weights import WEIGHTS, read_passport, release_arrays
+from util.models.weights import WEIGHTS, read_passport
 from util.progress import progress
 from util.training.real_films import folds, read_real_films, simulated_films
 from util.training.report import auc_tables, calibration, pointing_table, reliability_table, shift_table
@@ -112,58 +109,46 @@ def made_on(file):
 
 def release(arrays, films, line, out, command, device, roots):
     """Write weights and passport of the released model."""
-    from util.models.predict import predict_films
     from util.training.finetune import learned_prevalence
     from util.training.network import MEAN, STD
+    from util.training.release import write_release
 
-    size = STAGES[-1][0]
-    file, preprocessing = out / f"{NAME}.safetensors", Preprocessing(size, MEAN, STD)
-    model, sha256 = release_arrays(arrays, size, file)
-    image = read_passport("phantom")["known_film"]["image"]
-    known = predict_films(model, preprocessing(read_film(PHANTOM / "films" / image))[None])[0]
-    prevalence = learned_prevalence(films.labels, films.counts)
-    passport = {
-        "name": NAME,
-        "sha256": sha256,
-        "bytes": file.stat().st_size,
-        "origin": "the course's phantom-trained DenseNet-121, fine-tuned by the course on films of ChestX-ray14 provided "
-        "by the NIH Clinical Center (https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., CVPR 2017)",
-        "films": "real",
-        "training": f"simulated films, then {len(films.table):,} real films of {films.table['PatientId'].nunique():,} "
-        "patients of ChestX-ray14 with mined labels, simulated ones among them",
-        "command": command,
-        "device": f"{device}, bfloat16; seeds are fixed, yet a GPU does not repeat itself bit for bit",
-        "findings": list(FINDINGS),
-        "preprocessing": asdict(preprocessing),
-        "prevalence": dict(zip(FINDINGS, prevalence.round(4).tolist(), strict=True)),
-        "calibration": line,
-        "output": "logits; because of the weighted loss the sigmoid assumes a prevalence of one half",
-        "licence": "MIT",
-        "known_film": {"image": image, "logits": [round(float(value), 5) for value in known]},
-        "training_films": sorted(films.table["Image"]),
-    }
+    seen = sorted(films.table["Image"])
     paths = {image: path for root in roots for image, path in load_cohort("nih", root).paths.items()}
-    passport["training_hashes"] = film_hashes([paths[image] for image in passport["training_films"]])
-    text = json.dumps(passport, indent=2)
-    (out / f"{NAME}.json").write_text(text + "\n", encoding="utf-8")
+    prevalence = learned_prevalence(films.labels, films.counts)
+    file = out / f"{NAME}.safetensors"
+    write_release(
+        file,
+        arrays,
+        Preprocessing(STAGES[-1][0], MEAN, STD),
+        read_passport("phantom")["known_film"]["image"],
+        name=NAME,
+        origin="the course's phantom-trained DenseNet-121, fine-tuned by the course on films of ChestX-ray14 provided "
+        "by the NIH Clinical Center (https://nihcc.app.box.com/v/ChestXray-NIHCC; Wang et al., CVPR 2017)",
+        films="real",
+        training=f"simulated films, then {len(films.table):,} real films of {films.table['PatientId'].nunique():,} "
+        "patients of ChestX-ray14 with mined labels, simulated ones among them",
+        command=command,
+        device=f"{device}, bfloat16; seeds are fixed, yet a GPU does not repeat itself bit for bit",
+        prevalence=dict(zip(FINDINGS, prevalence.round(4).tolist(), strict=True)),
+        calibration=line,
+        training_films=seen,
+        training_hashes=film_hashes([paths[image] for image in seen]),
+    )
     return file
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
-    parser = argparse.ArgumentParser(prog="python -m util.training.nih_finetuned", description=__doc__.split("\n")[0])
+    parser = argument_parser("nih-finetuned", __doc__)
     parser.add_argument("roots", nargs="+", help="folders of real films in NIH's format; the first counts most")
     parser.add_argument("--out", default="build/nih-finetuned", type=Path, help="folder (build/nih-finetuned)")
     parser.add_argument("--leave-out", nargs="*", default=(), metavar="FILM", help="names of films not to read")
     parser.add_argument("--tables", action="store_true", help="only make the tables again from what the models said")
     options = parser.parse_args(arguments)
-    try:
-        (tables if options.tables else make)(options.roots, options.out, options.leave_out)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
+    (tables if options.tables else make)(options.roots, options.out, options.leave_out)
     print(f"Weights, passport and tables: {options.out}. To embed them, copy {NAME}* to data/weights.")
-    return 0
 
 
 def tables(roots, out, leave_out=()):
@@ -199,7 +184,7 @@ def make(roots, out, leave_out=()):
     everything = np.arange(len(films.table))
     arrays = trained(films, everything, phantom, out / "all.safetensors", FOLDS, simulated, share=1.5)
     command = [
-        "python -m util.training.nih_finetuned",
+        "python -m util nih-finetuned",
         *("FOLDER" for _ in roots),
         *(["--leave-out", *leave_out] if leave_out else []),
     ]
@@ -244,7 +229,3 @@ def write_shift(films, fold_of, phantom, out, before):
         kinds[name] = read_out(arrays, drawn)[1], read_out(arrays, real)[1]
     views = shown["View"].to_numpy(), films.table["View"].to_numpy()[rows]
     shift_table(kinds, views).to_csv(out / f"{NAME}_shift.csv", index=False)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -33,7 +33,7 @@ class Lessons:
     pixels : uint8 (n, h, h)
     labels : float32 (n, 14), 0 to 1
     counts : float32 (n, 14), how much each label counts
-    further : float32 (n, 3), see `further`
+    further : float32 (n, 3), see `demographics`
     places : list of bool (h / 8, h / 8, 14), or None where nobody has drawn a box
     chance : float (n,), how often a film is taken, in relation to the others
     """
@@ -49,7 +49,7 @@ class Lessons:
         return len(self.labels)
 
 
-def further(table):
+def demographics(table):
     """View (AP), sex (M) and standardised age of each film: float32 (films, 3)."""
     age = (table["Age"].fillna(OLD[0]) - OLD[0]) / OLD[1]
     return np.stack([table["View"] == "AP", table["Sex"] == "M", age], axis=1).astype(np.float32)
@@ -84,7 +84,7 @@ class RealFilms:
             self.pixels[rows],
             self.labels[rows],
             self.counts[rows].astype(np.float32),
-            further(self.table.iloc[rows]),
+            demographics(self.table.iloc[rows]),
             [self.places(row) for row in rows],
             share_of_patients(self.table["PatientId"].iloc[rows])
             * np.where(self.table["Folder"].iloc[rows] == 0, FIRST, 1),
@@ -194,4 +194,6 @@ def simulated_films(folder, films, seed, size):
     chunks, truth, _, places = open_shards(folder)
     table = pd.read_csv(Path(folder) / "table.csv")
     labels = (truth > 0).astype(np.float32)
-    return Lessons(np.concatenate(chunks), labels, np.ones_like(labels), further(table), list(places), np.ones(films))
+    return Lessons(
+        np.concatenate(chunks), labels, np.ones_like(labels), demographics(table), list(places), np.ones(films)
+    )

@@ -9,12 +9,12 @@ def floating(module):
 
 
 def weighted(logits, labels, positive, negative):
-    """The class-weighted cross-entropy of notebook 2, term by term; the weights are those of the last axis."""
+    """The class-weighted cross-entropy of notebook 4, term by term; the weights are those of the last axis."""
     return positive * labels * F.softplus(-logits) + negative * (1 - labels) * F.softplus(logits)
 
 
-def further_loss(answers, truth):
-    """How far the answers to the further questions are off: both float32 (n, 3), as `further` has them."""
+def demographics_loss(answers, truth):
+    """How far the answers to the further questions are off: both float32 (n, 3), as `demographics` has them."""
     of_view_and_sex = F.binary_cross_entropy_with_logits(answers[:, :2], truth[:, :2], reduction="none").mean(dim=0)
     return of_view_and_sex.sum() + F.smooth_l1_loss(answers[:, 2], truth[:, 2])
 

@@ -1,6 +1,6 @@
 """What is reported of a model on real films: calibration, AUCs by part, reliability, domain shift, pointing game.
 
-Plain functions of labels, logits, features and maps, without a network. Taught in notebook 6.
+Plain functions of labels, logits, features and maps, without a network. Taught in notebook 11.
 """
 
 import numpy as np

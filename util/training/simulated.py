@@ -1,7 +1,7 @@
 """Train the embedded DenseNet-121 on freshly drawn phantom films, in PyTorch (pip install torch).
 
-    python -m util.training.simulated --out build/train
-    python -m util.training.simulated --out build/subtle --subtle --start build/train/phantom.safetensors --stages 160:12000,320:4000
+    python -m util train --out build/train
+    python -m util train --out build/subtle --subtle --start build/train/phantom.safetensors --stages 160:12000,320:4000
 
 Easy films come first, hard ones second (curriculum learning, Bengio et al. 2009, doi 10.1145/1553374.1553380): what
 hardly shows is learned sooner by a network that knows what it looks like. The second training makes the network read
@@ -14,13 +14,11 @@ maps each finding lies, which a simulation knows (deep supervision, Lee et al. 2
 age. Each core trains on its share of every batch. Work is kept after every round of films; the same command resumes.
 """
 
-import argparse
 import copy
 import hashlib
 import json
 import os
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -30,20 +28,22 @@ import pandas as pd
 import torch
 from torch import distributed, nn
 
+from util.command import argument_parser, command
 from util.data.cohort import PHANTOM, load_cohort
 from util.errors import CourseError
-from util.files import alone, interruptible, sweep, whole
+from util.files import alone, sweep, whole
 from util.findings import FINDINGS
 from util.metrics.roc import auc
 from util.models.preprocessing import Preprocessing
-from util.models.weights import Pretrained, read_arrays, release_arrays
+from util.models.weights import read_arrays
 from util.phantom.epidemiology import true_prevalence
 from util.phantom.shards import open_shards, render_shards
 from util.progress import progress
 from util.training.augment import augment
 from util.training.network import MEAN, STD, Tuned, read_out, to_arrays, to_input
-from util.training.real_films import further
-from util.training.recipe import average, further_loss, weighted
+from util.training.real_films import demographics
+from util.training.recipe import average, demographics_loss, weighted
+from util.training.release import draw_curve, write_release
 
 FINAL_SIZE = 320  # pixels, the input of the released model
 STAGES = "128:110000,224:18000,320:4000"  # pixels:films seen, in this order
@@ -87,7 +87,7 @@ class Films:
         self.chunks, self.truth, self.mined, self.places = open_shards(folder)
         self.starts = np.cumsum([0, *map(len, self.chunks)])
         table = pd.read_csv(folder / "table.csv")
-        patients, self.further = table["PatientId"], further(table)
+        patients, self.further = table["PatientId"], demographics(table)
         self.held_out = np.arange(films, len(patients))
         self.training = np.flatnonzero(~patients.isin(patients.iloc[self.held_out]))
 
@@ -243,7 +243,7 @@ class Learner:
         present = torch.from_numpy((films.truth[rows] > 0).astype(np.float32))
         share = torch.tensor(self.run.prevalence, dtype=torch.float32)
         losses = [weighted(logits.float(), present, 1 - share, share).mean()]
-        losses.append(further_loss(answers.float(), torch.from_numpy(films.further[rows])))
+        losses.append(demographics_loss(answers.float(), torch.from_numpy(films.further[rows])))
         for level, truth, pair in zip(maps, at_maps(places), weights, strict=True):
             losses.append(weighted(level.permute(0, 2, 3, 1).float(), torch.from_numpy(truth), *pair).mean())
         return losses
@@ -342,67 +342,36 @@ def started(start):
 
 
 def release(run, arrays, name, command):
-    """Write weights, passport and the scores of the embedded cohort beside the log; return the weights' path."""
+    """Write weights, passport, curve and the scores of the embedded cohort beside the log; return the weights' path."""
     from util.models.predict import predict
 
-    file = run.out / f"{name}.safetensors"
-    model, sha256 = release_arrays(arrays, FINAL_SIZE, file)
-    preprocessing, cohort = Preprocessing(FINAL_SIZE, MEAN, STD), load_cohort("phantom", PHANTOM)
-    image = cohort.split("test")["Image"].iloc[0]
+    file, cohort = run.out / f"{name}.safetensors", load_cohort("phantom", PHANTOM)
     seen = ", ".join(f"{films:,} of {size} x {size} pixels" for size, films in run.stages)
     begun = started(run.start) if run.start else {}
     earlier = f"{begun.pop('start_training')}; then " if "start_training" in begun else ""
-    passport = {
-        "name": name,
-        "sha256": sha256,
-        "bytes": file.stat().st_size,
-        "origin": "DenseNet-121 trained by the course on its own simulated films",
-        "films": "simulated",
-        "training": f"{earlier}simulated films with true, {run.kind} findings and their places, seen: {seen}; no real film",
-        "command": command,
+    pretrained = write_release(
+        file,
+        arrays,
+        Preprocessing(FINAL_SIZE, MEAN, STD),
+        cohort.split("test")["Image"].iloc[0],
+        name=name,
+        origin="DenseNet-121 trained by the course on its own simulated films",
+        films="simulated",
+        training=f"{earlier}simulated films with true, {run.kind} findings and their places, seen: {seen}; no real film",
+        command=command,
+        prevalence=dict(zip(FINDINGS, run.prevalence.round(4).tolist(), strict=True)),
         **begun,
-        "findings": list(FINDINGS),
-        "preprocessing": asdict(preprocessing),
-        "prevalence": dict(zip(FINDINGS, run.prevalence.round(4).tolist(), strict=True)),
-        "output": "logits; because of the weighted loss the sigmoid assumes a prevalence of one half",
-        "licence": "MIT",
-    }
-    pretrained = Pretrained(model, FINDINGS, preprocessing, passport)
-    logits = predict(pretrained, cohort, [image]).iloc[0]
-    passport["known_film"] = {"image": image, "logits": [round(float(value), 5) for value in logits]}
-    (run.out / f"{name}.json").write_text(json.dumps(passport, indent=2) + "\n", encoding="utf-8")
+    )
     images = pd.concat([cohort.split(split)["Image"] for split in ("valid", "test", "reversed")])
     predict(pretrained, cohort, images).to_csv(run.out / f"{name}_scores.csv", float_format="%.5f")
-    draw_curve(run.out / "log.csv", run.out / f"{name}_curve.svg")
+    draw_curve(run.out / "log.csv", run.out / f"{name}_curve.svg", CHANNELS)
     return file
 
 
-def draw_curve(log, file):
-    """Draw the training log: losses against films seen, each of them as a share of its first value, and held-out AUC."""
-    import matplotlib.pyplot as plt
-
-    log = pd.read_csv(log)
-    seen = log["films"].cumsum() / 1000
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
-    names = {"logits": "findings", "further": "view, sex, age"}
-    names |= {f"places_{pixels}": f"places of {pixels} pixels" for pixels in CHANNELS}
-    for (column, label), style in zip(names.items(), ("-", (0, (1, 3)), "--", "-.", ":"), strict=True):
-        loss = log[f"loss_{column}"]
-        left.plot(seen, loss / loss.iloc[0], linestyle=style, label=label)
-    left.legend(fontsize="small")
-    right.plot(seen, log["held_out_auc"], "o-")
-    for axes, label in ((left, "Loss / its first value"), (right, "Mean AUC on held-out films")):
-        axes.set(xlabel="Thousand simulated films seen", ylabel=label)
-        for start in seen[log["size"].diff().shift(-1).fillna(0) != 0]:
-            axes.axvline(start, color="0.7", linewidth=1)
-    with plt.rc_context({"svg.hashsalt": "curve"}):  # same log, same file
-        fig.savefig(file, metadata={"Date": None})
-    plt.close(fig)
-
-
+@command("Stopped. The same command goes on after the last round that was finished.")
 def main(arguments=None):
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
-    parser = argparse.ArgumentParser(prog="python -m util.training.simulated", description=__doc__.split("\n")[0])
+    parser = argument_parser("train", __doc__)
     parser.add_argument("--out", default="build/train", type=Path, help="folder of the result (build/train)")
     parser.add_argument("--films", type=int, default=FILMS, help=f"films to draw for a size, at most ({FILMS})")
     parser.add_argument("--stages", default=STAGES, help=f"pixels:films seen, ... ({STAGES})")
@@ -412,32 +381,19 @@ def main(arguments=None):
     parser.add_argument("--processes", type=int, default=os.cpu_count(), help="that train together (one per core)")
     parser.add_argument("--name", default="phantom", help="name of the weights (phantom)")
     options = parser.parse_args(arguments)
-    try:
-        kind = "subtle" if options.subtle else "gross"
-        run = Run(options.out, plan(options.stages), options.films, options.seed, kind, options.start)
-        if run.stages[-1][0] != FINAL_SIZE:
-            raise CourseError(f"The last stage must be at {FINAL_SIZE} pixels, the size of the released model.")
-        if not 1 <= options.processes <= BATCH:
-            raise CourseError(f"{options.processes} processes cannot share a batch: give a number from 1 to {BATCH}.")
-        if run.start and not run.start.is_file():
-            raise CourseError(
-                f"There are no weights {run.start} to start from: give a .safetensors file of util.training.simulated."
-            )
-        command = (
-            f"python -m util.training.simulated{' --subtle' * options.subtle}{f' --start {run.start.name}' if run.start else ''} "
-            f"--films {options.films} --stages {options.stages} --seed {options.seed} --processes {options.processes}"
+    kind = "subtle" if options.subtle else "gross"
+    run = Run(options.out, plan(options.stages), options.films, options.seed, kind, options.start)
+    if run.stages[-1][0] != FINAL_SIZE:
+        raise CourseError(f"The last stage must be at {FINAL_SIZE} pixels, the size of the released model.")
+    if not 1 <= options.processes <= BATCH:
+        raise CourseError(f"{options.processes} processes cannot share a batch: give a number from 1 to {BATCH}.")
+    if run.start and not run.start.is_file():
+        raise CourseError(
+            f"There are no weights {run.start} to start from: give a .safetensors file of `python -m util train`."
         )
-        with interruptible():
-            file = release(run, train(run, options.processes), options.name, command)
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped. The same command goes on after the last round that was finished.", file=sys.stderr)
-        return 130
+    command = (
+        f"python -m util train{' --subtle' * options.subtle}{f' --start {run.start.name}' if run.start else ''} "
+        f"--films {options.films} --stages {options.stages} --seed {options.seed} --processes {options.processes}"
+    )
+    file = release(run, train(run, options.processes), options.name, command)
     print(f"Weights, passport and scores: {file.parent}. To embed them, copy {options.name}* to data/weights.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

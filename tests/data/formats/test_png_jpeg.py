@@ -322,3 +322,22 @@ def test_a_png_without_its_first_chunk():
     with pytest.raises(Refused, match="damaged or cut short"):
         head_of(png(5, 5)[:30])
     assert head_of(png(5, 5, end=False)).shape == (5, 5)
+
+
+def test_a_segment_that_begins_with_no_mark_ends_the_walk():
+    buffer = BytesIO()
+    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(buffer, "JPEG")
+    data = bytearray(buffer.getvalue())
+    second = 2 + 2 + int.from_bytes(data[4:6], "big")  # after the first segment
+    assert png_jpeg.jpeg_frame(bytes(data)).height == 8 and data[second] == 0xFF
+    data[second] = 0
+    with pytest.raises(Refused):
+        png_jpeg.jpeg_frame(bytes(data))
+
+
+def test_a_pixel_is_one_byte_where_nothing_else_is_said(monkeypatch):
+    monkeypatch.setattr(png_jpeg, "BYTES", 100)
+    png_jpeg.check_pixels(10, 10)
+    for size in ((10, 11), (10, 10, 2)):
+        with pytest.raises(Refused):
+            png_jpeg.check_pixels(*size)

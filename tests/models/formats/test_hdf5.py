@@ -88,18 +88,18 @@ def test_one_array_named_many_times(tmp_path, monkeypatch):
     path = files.keras2(tmp_path / "w.h5", {"k": np.zeros(1000, "f4")})
     with h5py.File(path, "a") as file:
         file["dense"].attrs["weight_names"] = np.array([b"k"] * 10)
-    monkeypatch.setattr("util.models.formats.kinds.hdf5.NUMBERS", 40_096)
+    monkeypatch.setattr("util.models.formats.hdf5.NUMBERS", 40_096)
     assert len(read_keras2(path).layers[1][1]) == 10
-    monkeypatch.setattr("util.models.formats.kinds.hdf5.NUMBERS", 40_095)
+    monkeypatch.setattr("util.models.formats.hdf5.NUMBERS", 40_095)
     with pytest.raises(CourseError, match="more than 40,095 bytes of numbers"):
         read_keras2(path)
 
 
 def test_names_of_layers_on_both_sides(tmp_path, monkeypatch):
     path = files.keras2(tmp_path / "w.h5")  # 3 layers and 3 arrays
-    monkeypatch.setattr("util.models.formats.kinds.hdf5.LAYERS", 6)
+    monkeypatch.setattr("util.models.formats.hdf5.LAYERS", 6)
     assert len(read_keras2(path).layers) == 2
-    monkeypatch.setattr("util.models.formats.kinds.hdf5.LAYERS", 5)
+    monkeypatch.setattr("util.models.formats.hdf5.LAYERS", 5)
     with pytest.raises(CourseError, match="more than 5 layers and arrays"):
         read_keras2(path)
 
@@ -131,7 +131,7 @@ def child(monkeypatch, code):
             [
                 command[0],
                 "-c",
-                f"from util.models.formats.kinds import apart; apart.SECONDS = 0; apart._limit()\n{code}",
+                f"from util.models.formats import apart; apart.SECONDS = 0; apart._limit()\n{code}",
                 *command[3:],
             ],
             **options,

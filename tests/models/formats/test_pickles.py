@@ -304,3 +304,27 @@ def test_things_take_what_they_are_given():
     assert both.state == {"a": 1, "b": 2}  # an object's dictionary and its slots
     listed, _, _ = read_pickle(b"cfoo\nbar\n)\x81I1\na.")
     assert isinstance(listed, Thing) and listed.state == {}
+
+
+def test_a_dictionary_made_at_once():
+    """The opcode DICT, which no pickler of today writes: all that lies above the mark, in pairs."""
+    pairs = b"X\x01\x00\x00\x00aK\x01X\x01\x00\x00\x00bK\x02"
+    assert (
+        read_pickle(b"\x80\x02(" + pairs + b"d.")[0] == {"a": 1, "b": 2} == pickle.loads(b"\x80\x02(" + pairs + b"d.")
+    )
+
+
+@pytest.mark.parametrize("reference", [b"K\x07", b"X\x07\x00\x00\x00storage", b"(K\x01K\x02t"])
+def test_a_reference_to_nothing_known_is_refused(reference):
+    with pytest.raises(Unreadable, match="an unknown reference"):
+        read_pickle(b"\x80\x02" + reference + b"Q.")
+
+
+def test_the_length_of_a_storage_is_eight_bytes(tmp_path):
+    """The first number after it may begin with any byte."""
+    numbers = np.full(4, 1.2345678, "<f4")
+    assert numbers.tobytes()[0] != 0
+    pickled = files.dictionary({"x": files.tensor("0", 0, (4,), (1,), 4, "FloatStorage")})
+    path = tmp_path / "w.pt"
+    path.write_bytes(files.torch_stream(pickled, {"0": numbers.tobytes()}))
+    np.testing.assert_array_equal(read_torch(path)["x"], numbers)

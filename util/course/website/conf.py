@@ -1,4 +1,4 @@
-"""Sphinx's settings for the site; util.course.website writes the sources beside a copy of this file."""
+"""Sphinx's settings for the site; util.course.website.build writes the sources beside a copy of this file."""
 
 import subprocess
 
@@ -19,6 +19,8 @@ myst_heading_anchors = 3
 copybutton_selector = "div.cell_input div.highlight pre"
 autodoc_mock_imports = ["tensorflow", "keras", "torch"]
 autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say it in words
+napoleon_use_ivar = True  # attributes are listed once, as the docstring has them
 suppress_warnings = ["mystnb.unknown_mime_type", "myst.header", "myst.xref_missing", "autodoc", "docutils", "ref"]
 language = "en"
 

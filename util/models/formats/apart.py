@@ -28,7 +28,7 @@ REFUSED = 3  # exit code of a file that is refused with a sentence
 
 
 def read_apart(path):
-    """A Keras 2 HDF5 file as a `Foreign`, read by `util.models.formats.kinds.hdf5.read_keras2` in a process apart.
+    """A Keras 2 HDF5 file as a `Foreign`, read by `util.models.formats.hdf5.read_keras2` in a process apart.
 
     Raises
     ------
@@ -83,11 +83,10 @@ def _limit():
         import resource
     except ImportError:  # Windows
         return
-    import psutil
-
     limits = {"RLIMIT_CORE": 0, "RLIMIT_CPU": int(time.process_time()) + SECONDS + 1}
     if sys.platform == "linux":
-        limits["RLIMIT_AS"] = psutil.Process().memory_info().vms + MEMORY
+        pages = int(Path("/proc/self/statm").read_text().split()[0])  # of virtual memory, with the libraries
+        limits["RLIMIT_AS"] = pages * resource.getpagesize() + MEMORY
     for name, most in limits.items():
         _, hard = resource.getrlimit(number := getattr(resource, name))
         resource.setrlimit(number, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))

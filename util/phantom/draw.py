@@ -1,8 +1,6 @@
-"""Draw a simulated cohort: python -m util.phantom --n 20 --seed 7 --out DIR"""
+"""Draw a simulated cohort: python -m util phantom --n 20 --seed 7 --out DIR"""
 
-import argparse
-import sys
-
+from util.command import argument_parser, command
 from util.errors import CourseError
 from util.phantom.embedded import SIZES, write_cohort
 from util.phantom.shards import render_shards
@@ -15,9 +13,10 @@ def split_sizes(n):
     return sizes | {"train": n - sum(sizes.values()) + sizes["train"]}
 
 
+@command()
 def main(arguments=None):
     """Run the command; returns the exit code, 2 after a mistake in the arguments."""
-    parser = argparse.ArgumentParser(prog="python -m util.phantom", description="Draw simulated chest films.")
+    parser = argument_parser("phantom", __doc__)
     parser.add_argument("--n", type=int, required=True, help="number of films")
     parser.add_argument("--seed", type=int, required=True, help="same seed, same films")
     parser.add_argument("--out", required=True, help="folder to write; must be new or empty")
@@ -30,19 +29,10 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     rest = {"size": options.size, "workers": options.workers, "enriched": not options.natural}
-    try:
-        if options.subtle and not options.shards:
-            raise CourseError("--subtle is for films to train on: add --shards")
-        if options.shards:
-            render_shards(options.out, options.n, options.seed, subtle=options.subtle, **rest)
-        else:
-            write_cohort(options.out, split_sizes(options.n), options.seed, **rest)
-    except (CourseError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    if options.subtle and not options.shards:
+        raise CourseError("--subtle is for films to train on: add --shards")
+    if options.shards:
+        render_shards(options.out, options.n, options.seed, subtle=options.subtle, **rest)
+    else:
+        write_cohort(options.out, split_sizes(options.n), options.seed, **rest)
     print(f"{options.n} simulated films in {options.out}. Not for clinical use.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,71 @@
+"""The sources of the site: every lesson, its minutes and its figures; pages of the rooms that Sphinx can read."""
+
+import re
+
+import nbformat
+import pytest
+
+from tests.helpers.notebook_rules import NAMES
+from util.course.editions import NOTEBOOKS
+from util.course.website.build import ROOMS, anchor, glossary, write_sources
+from util.data.cohort import HOME
+from util.errors import CourseError
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site") / "source"
+    assert write_sources(folder, NOTEBOOKS) == NAMES
+    return folder
+
+
+def test_the_first_page_leads_to_every_lesson(source):
+    page = (source / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (\d+) \| \[[^\]]+\?\]\(lessons/(\w+)\.ipynb\) \| (\*\*core\*\*|further) \| (\d+) \|$", page, re.MULTILINE
+    )
+    assert [name for _, name, _, _ in rows] == NAMES
+    assert all(5 <= int(minutes) <= 60 for *_, minutes in rows)
+    assert not re.search(r"@[A-Z]+@", page)
+    for picture in re.findall(r"!\[[^\]]{20,}\]\(([^)]+)\)", page):
+        assert (source / picture).is_file()
+    for place in re.findall(r"^(?:lessons|api)/\w+$", page, re.MULTILINE):
+        assert any((source / f"{place}{ending}").is_file() for ending in (".ipynb", ".md")), place
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_lesson_is_open_folded_and_has_its_alt_texts(source, name):
+    lesson = nbformat.read(source / "lessons" / f"{name}.ipynb", as_version=4)
+    own = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    text = "\n".join(str(cell.get("outputs", "")) for cell in lesson.cells)
+    assert text.count("<img alt=") == sum(
+        "image/png" in str(o.get("data", {}).keys()) for c in own.cells for o in c.get("outputs", [])
+    )
+    assert "image/png" not in "".join(str(o.get("data", {}).keys()) for c in lesson.cells for o in c.get("outputs", []))
+    exercises = sum(bool(cell.metadata.get("nbgrader", {}).get("solution")) for cell in own.cells)
+    assert sum("raise NotImplementedError" in cell.source for cell in lesson.cells) == exercises
+    folded = [cell for cell in lesson.cells if "hide-input" in cell.metadata.get("tags", [])]
+    assert len(folded) >= exercises + 1  # every solution, and the set-up
+    assert "<!DOCTYPE" not in text and "http://" not in text
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_a_page_of_all_its_modules(source, room):
+    page = (source / "api" / f"{room}.md").read_text(encoding="utf-8")
+    listed = re.findall(
+        r"^```\{eval-rst\}\n\.\. automodule:: util\.(\w+)\.(\w+)\n   :members:\n```$", page, re.MULTILINE
+    )
+    modules = {path.stem for path in (HOME / "util" / room).glob("*.py")} - {"__init__"}
+    assert {name for _, name in listed} == modules and {name for name, _ in listed} == {room}
+
+
+def test_terms_are_explained_where_they_are_met(source):
+    terms = glossary((NOTEBOOKS / "glossary.md").read_text(encoding="utf-8"))
+    page = (source / "glossary.md").read_text(encoding="utf-8")
+    assert len(terms) > 90
+    assert all(f'<a id="{anchor(term)}"></a>' in page for term in terms)
+
+
+def test_a_folder_without_notebooks_is_told(tmp_path):
+    with pytest.raises(CourseError, match="There are no notebooks in"):
+        write_sources(tmp_path / "source", tmp_path)

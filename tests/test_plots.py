@@ -1,0 +1,80 @@
+"""The drawings: films without ticks, heat maps whose opacity rises with the shared scale, outlines on any ground."""
+
+import base64
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from util import plots
+from util.markup import picture_html
+
+FILM = np.random.default_rng(0).integers(0, 256, (37, 53)).astype(np.uint8)
+
+
+@pytest.fixture
+def ax():
+    yield plt.subplots()[1]
+    plt.close("all")
+
+
+def test_one_place_sets_the_style():
+    assert plt.rcParams["figure.dpi"] == plots.DPI == 144
+    assert plt.rcParams["axes.prop_cycle"].by_key()["color"] == list(plots.PALETTE)
+
+
+def test_a_film_has_ticks_only_when_its_pixels_are_asked_for(ax):
+    plots.draw_film(ax, FILM, "cost_$5$.png")
+    assert not ax.get_xticks().size and not ax.get_ylabel() and ax.get_title() == "cost_$5$.png"
+    assert not ax.title.get_parse_math() and ax.images[0].get_clim() == (0, 255)
+    ax.clear()
+    plots.draw_film(ax, FILM, pixels=True)
+    assert ax.get_xticks().size and ax.get_ylabel() == "y (pixels)"
+
+
+def test_the_opacity_of_a_map_rises_with_the_shared_scale(ax):
+    drawn = plots.draw_map(ax, FILM, np.linspace(0, 4, FILM.size).reshape(FILM.shape), 8.0)
+    clear, some, half, end = drawn.to_rgba(np.array([0.0, 2.0, 4.0, 8.0]))[:, 3]
+    assert clear == 0 and end == pytest.approx(plots.OPACITY)
+    assert some == pytest.approx(plots.OPACITY / 4, abs=0.01) and half == pytest.approx(plots.OPACITY / 2, abs=0.01)
+    assert drawn.to_rgba(20.0)[3] == pytest.approx(plots.OPACITY)  # beyond the scale no more than at its end
+
+
+def test_signed_maps_are_white_at_zero(ax):
+    drawn = plots.draw_signed(ax, np.array([[-1.0, 0.0, 2.0]]), 2.0)
+    below, zero, above = drawn.to_rgba(np.array([-2.0, 0.0, 2.0]))[:, :3]
+    assert zero.min() > 0.95 and below[2] > below[0] and above[0] > above[2]
+
+
+def test_an_outline_is_white_over_black(ax):
+    mask = np.zeros((37, 53), bool)
+    mask[0:20, 30:53] = True  # touches two borders
+    plots.draw_outline(ax, mask)
+    under, over = ax.collections
+    assert under.get_linewidth()[0] > over.get_linewidth()[0]
+    assert under.get_edgecolor()[0][:3].max() == 0 and over.get_edgecolor()[0][:3].min() == 1
+
+
+def test_the_largest_box_of_a_finding_is_named_once(ax):
+    rows = [("Mass", 2, 3, 4, 5), ("Mass", 20, 3, 14, 15), ("Effusion", 1, 30, 9, 5)]
+    boxes = pd.DataFrame(rows, columns=["finding", "x", "y", "w", "h"])
+    plots.draw_film(ax, FILM)
+    plots.draw_boxes(ax, boxes)
+    assert [text.get_text() for text in ax.texts] == ["Mass", "Effusion"] and len(ax.patches) == 3
+    assert ax.texts[0].get_position()[0] == 34  # at the right edge of the larger one, towards the middle of the film
+    ax.clear()
+    plots.draw_boxes(ax, boxes, label=False)
+    assert not ax.texts and len(ax.patches) == 3
+
+
+def test_a_picture_has_a_width_for_pages(monkeypatch):
+    shown = []
+    monkeypatch.setenv("COURSE_BATCH", "1")
+    monkeypatch.setattr("IPython.display.display", lambda data, **more: shown.append((data, more["metadata"])))
+    plots.show(plt.subplots(figsize=(7, 3))[0], "An empty figure of seven inches.")
+    ((data, about),) = shown
+    assert base64.b64decode(data["image/png"]).startswith(b"\x89PNG") and data["text/plain"].startswith("<Figure")
+    assert 550 < about["image/png"]["width"] < 700
+    assert 'width="640" style="max-width: 100%; height: auto"' in picture_html("iVBO", "x", 640)
+    assert "width" not in picture_html("iVBO", "x")
