@@ -78,3 +78,46 @@ def test_a_picture_has_a_width_for_pages(monkeypatch):
     assert 550 < about["image/png"]["width"] < 700
     assert 'width="640" style="max-width: 100%; height: auto"' in picture_html("iVBO", "x", 640)
     assert "width" not in picture_html("iVBO", "x")
+
+
+def test_a_dense_block_piles_up_its_channels(ax):
+    plots.draw_dense_block(ax, 64, 3, 32)
+    assert [text.get_text() for text in ax.texts if text.get_text()] == ["64", "96", "128", "160"]
+    assert sum(bar.get_height() for bar in ax.patches[-4:]) == 160 and ax.get_ylim()[1] > 160
+
+
+def test_a_roc_curve_has_its_points_and_the_diagonal(ax):
+    plots.draw_roc(ax, [0, 0.2, 1], [0, 0.9, 1], "Mass")
+    diagonal, curve = ax.lines
+    np.testing.assert_array_equal(diagonal.get_xydata(), [[0, 0], [1, 1]])
+    np.testing.assert_array_equal(curve.get_xydata(), [[0, 0], [0.2, 0.9], [1, 1]])
+    assert ax.get_title() == "Mass" and ax.get_aspect() == 1
+
+
+def test_a_note_takes_the_place_of_an_interval(ax):
+    table = pd.DataFrame(
+        {"auc": [0.8, np.nan], "low": [0.7, np.nan], "high": [0.9, np.nan], "note": ["", "too few $5"]}, ["a", "b_$c$"]
+    )
+    plots.draw_intervals(ax, table, "auc")
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b_$c$"]
+    assert [text.get_text() for text in ax.texts] == ["too few $5"] and ax.get_ylim() == (1.5, -0.5)
+    np.testing.assert_array_equal(ax.lines[0].get_xdata(), [0.8, np.nan])
+
+
+def test_two_numbers_lie_on_one_line(ax):
+    plots.dumbbells(ax, pd.DataFrame({"one": [1, 4], "two": [3, 2]}, ["a", "b"]), "number")
+    assert [line.get_xdata().tolist() for line in ax.lines] == [[1, 4], [3, 2]]
+    assert [segment.tolist() for segment in ax.collections[0].get_segments()] == [[[1, 0], [3, 0]], [[2, 1], [4, 1]]]
+    assert ax.yaxis_inverted() and [text.get_text() for text in ax.get_legend().get_texts()] == ["one", "two"]
+
+
+def test_a_grid_of_films_is_shown_with_its_text(phantom_cohort, monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "show", lambda fig, alt: shown.append((fig, alt)))
+    images = list(phantom_cohort.boxes["Image"].unique()[:3])
+    plots.show_films(phantom_cohort, images, columns=2, boxes=True)
+    (fig, alt), *rest = shown
+    assert not rest and all(image in alt for image in images)
+    assert [len(ax.images) for ax in fig.axes] == [1, 1, 1, 0]  # the last place of the grid is empty
+    assert all(ax.patches for ax in fig.axes[:3])
+    plt.close(fig)
