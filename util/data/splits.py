@@ -46,17 +46,8 @@ def stratify(
     counts = np.zeros((of_patient.max() + 1, marks.shape[1]))
     np.add.at(counts, of_patient, marks)
     wanted = np.maximum(np.outer(sizes / sizes.sum(), counts.sum(axis=0)), 1)  # a trait of no film asks for nothing
-    held = np.zeros_like(wanted)
-    split = np.zeros(len(counts), int)
-    for patient in np.lexsort((rng.permutation(len(counts)), -counts[:, 0])):
-        films = counts[patient]
-        worse = ((2 * (held - wanted) + films) * films / wanted).sum(axis=1)  # growth of the sum of squares
-        room = sizes - held[:, 0] >= films[0]
-        if not room.any():
-            return None
-        split[patient] = np.argmin(np.where(room, worse, np.inf))
-        held[split[patient]] += films
-    return split[of_patient]
+    split = _greedy(counts, wanted, rng, sizes)
+    return None if split is None else split[of_patient]
 
 
 OTHER_TRAITS = {"View": "AP", "Sex": "M"}  # which split_by_patient balances as well as the findings
@@ -105,7 +96,9 @@ def split_by_patient(films: pd.DataFrame, fractions: Mapping[str, float], seed: 
     if not (len(shares) and (shares >= 0).all() and np.isclose(shares.sum(), 1)):
         raise CourseError(f"The fractions are {fractions}; give each split a share from 0 to 1, together 1.")
     counts = _marks(films).groupby(patients).sum()
-    side = _place(counts.to_numpy(float), shares, np.random.default_rng(seed))
+    counted = counts.to_numpy(float)
+    wanted = np.maximum(np.outer(shares, counted.sum(axis=0)), 1e-9)  # no film is wanted where the share is 0
+    side = _greedy(counted, wanted, np.random.default_rng(seed))
     names = np.array(list(fractions), dtype=object)[side]
     empty = [name for name, share in fractions.items() if share > 0 and name not in names]
     if empty:
@@ -123,13 +116,21 @@ def _marks(films):
     return pd.DataFrame(marks, index=films.index).astype(float)
 
 
-def _place(counts, shares, rng):
-    """Number of the split of each patient; `counts` (patients, marks), the first column their films."""
-    wanted = np.maximum(np.outer(shares, counts.sum(axis=0)), 1e-9)  # no film is wanted where the share is 0
+def _greedy(counts, wanted, rng, sizes=None):
+    """Number of the split of each patient, int (patients,), those with most films first; None where one fits nowhere.
+
+    counts : float (patients, marks), the first column their films; wanted : float (splits, marks); sizes : most films of
+    each split, or None
+    """
     held, side = np.zeros_like(wanted), np.zeros(len(counts), int)
     for patient in np.lexsort((rng.permutation(len(counts)), -counts[:, 0])):
         marks = counts[patient]
-        growth = ((2 * (held - wanted) + marks) * marks / wanted).sum(axis=1)
+        growth = ((2 * (held - wanted) + marks) * marks / wanted).sum(axis=1)  # of the sum of squares
+        if sizes is not None:
+            room = sizes - held[:, 0] >= marks[0]
+            if not room.any():
+                return None
+            growth = np.where(room, growth, np.inf)
         side[patient] = np.argmin(growth)
         held[side[patient]] += marks
     return side
