@@ -1,6 +1,5 @@
 """Exercises of lesson 5: right answers in any style pass, and wrong ones are told what is wrong with them."""
 
-import json
 import math
 
 import numpy as np
@@ -8,18 +7,9 @@ import pytest
 from scipy.special import expit, logit
 
 from tests.helpers.bank import Bank, judge, told
+from tests.helpers.taught import taught
 from util.checks.predict import check_channels_after_block, check_probability_at, check_standardise
-from util.data.cohort import HOME
 from util.losses.weighted import undo_weighting
-
-
-def taught(cell_id):
-    """What a cell of the lesson defines, executed by itself."""
-    cells = json.loads((HOME / "notebooks" / "05_predict.ipynb").read_text(encoding="utf-8"))["cells"]
-    names = {"np": np}
-    exec("".join(next(cell["source"] for cell in cells if cell["id"] == cell_id)), names)
-    return names
-
 
 # --- Channels --------------------------------------------------------------------------------------
 
@@ -33,7 +23,7 @@ def layer_by_layer(channels, layers, growth):
 CHANNELS = Bank(
     check_channels_after_block,
     [
-        taught("channels")["channels_after_block"],
+        taught("05_predict", "channels")["channels_after_block"],
         layer_by_layer,
         lambda c, n, g: sum([c, *[g] * n]),
         lambda c, n, g: np.float32(c + n * g),
@@ -75,7 +65,7 @@ def film_by_loops(film, mean, std):
 FILM = Bank(
     check_standardise,
     [
-        taught("standardise")["standardise"],
+        taught("05_predict", "standardise")["standardise"],
         film_by_loops,
         lambda f, m, s: np.stack([(f.astype(np.float32) - np.float32(m)) / np.float32(s)] * 3, axis=-1),
         lambda f, m, s: np.dstack([(f - m) / s] * 3).astype("float32"),
@@ -123,7 +113,7 @@ def by_loops(z, p):
 PROBABILITY = Bank(
     check_probability_at,
     [
-        taught("prevalence")["probability_at"],
+        taught("05_predict", "prevalence")["probability_at"],
         by_odds,
         by_loops,
         lambda z, p: expit(z + logit(p)),

@@ -1,6 +1,5 @@
 """Exercises of lesson 11: right answers in any style pass, and wrong ones are told what is wrong with them."""
 
-import json
 import math
 
 import numpy as np
@@ -9,17 +8,8 @@ import pytest
 from scipy.special import expit, logit
 
 from tests.helpers.bank import Bank, judge, told
+from tests.helpers.taught import taught
 from util.checks.price_of_a_real_film import check_films_worth, check_probability_elsewhere, check_whole_patients
-from util.data.cohort import HOME
-
-
-def taught(cell_id):
-    """What a cell of the lesson defines, executed by itself."""
-    cells = json.loads((HOME / "notebooks" / "11_price_of_a_real_film.ipynb").read_text(encoding="utf-8"))["cells"]
-    names = {"np": np}
-    exec("".join(next(cell["source"] for cell in cells if cell["id"] == cell_id)), names)
-    return names
-
 
 # --- Films worth -----------------------------------------------------------------------------------
 
@@ -47,7 +37,7 @@ def within(of):
 WORTH = Bank(
     check_films_worth,
     [
-        taught("worth")["films_worth"],
+        taught("11_price_of_a_real_film", "worth")["films_worth"],
         worth,
         worth_by_hand,
         lambda f, a, t: np.float32(worth(np.float32(f), a, t)),
@@ -102,7 +92,7 @@ def by_bayes(z, s, i, h, t):
 ELSEWHERE = Bank(
     check_probability_elsewhere,
     [
-        taught("elsewhere")["probability_elsewhere"],
+        taught("11_price_of_a_real_film", "elsewhere")["probability_elsewhere"],
         elsewhere,
         by_odds,
         by_bayes,
@@ -208,7 +198,7 @@ def sorts_in_place(patients, films, rng):
 WHOLE = Bank(
     check_whole_patients,
     [
-        taught("patients")["whole_patients"],
+        taught("11_price_of_a_real_film", "patients")["whole_patients"],
         whole,
         whole_in_pandas,
         whole_by_shuffling,

@@ -9,10 +9,10 @@ from util.data.cohort import HOME
 from util.findings import FINDINGS
 
 
-def taught(notebook, cell_id):
-    """Names that a cell defines when it is executed by itself, with numpy and pandas at hand: dict."""
+def taught(notebook, cell_id, **more):
+    """Names that a cell defines when it is executed by itself, with numpy, pandas and `more` at hand: dict."""
     cells = json.loads((HOME / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"]
     source = "".join(next(cell["source"] for cell in cells if cell["id"] == cell_id))
-    names = {"np": np, "pd": pd, "FINDINGS": FINDINGS}
+    names = {"np": np, "pd": pd, "FINDINGS": FINDINGS, **more}
     exec(source, names)
     return names

@@ -262,13 +262,3 @@ def _things(count):
 
 def _shape(array):
     return "one number" if array.ndim == 0 else f"an array of shape {array.shape}"
-
-
-def expect(answer, expected, mistakes, otherwise):
-    """Raise CheckFailed unless `answer` is `expected`; of (value, hint) in `mistakes`, the first that fits is told."""
-    if same(answer, expected):
-        return
-    for value, hint in mistakes:
-        if same(answer, value):
-            raise CheckFailed(hint)
-    raise CheckFailed(otherwise)
