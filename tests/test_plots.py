@@ -1,14 +1,17 @@
 """The drawings: films without ticks, heat maps whose opacity rises with the shared scale, outlines on any ground."""
 
 import base64
+from io import BytesIO
 
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from util import plots
-from util.markup import picture_html
+from util.markup import picture_html, picture_of, with_alt
 
 FILM = np.random.default_rng(0).integers(0, 256, (37, 53)).astype(np.uint8)
 
@@ -78,6 +81,38 @@ def test_a_picture_has_a_width_for_pages(monkeypatch):
     assert 550 < about["image/png"]["width"] < 700
     assert 'width="640" style="max-width: 100%; height: auto"' in picture_html("iVBO", "x", 640)
     assert "width" not in picture_html("iVBO", "x")
+
+
+@pytest.mark.parametrize(("content", "kind"), [("a drawing", "PNG"), ("a film", "JPEG")])
+def test_a_drawing_is_kept_as_png_and_a_film_as_jpeg(content, kind, monkeypatch):
+    """Whichever is smaller, near to what was drawn, and both become HTML with their alt text."""
+    shown = []
+    monkeypatch.setenv("COURSE_BATCH", "1")
+    monkeypatch.setattr("IPython.display.display", lambda data, **more: shown.append((data, more["metadata"])))
+    fig, ax = plt.subplots()
+    if content == "a drawing":
+        ax.plot([0, 1, 3, 2], label="a line with soft edges")
+        ax.legend()
+    else:
+        noise = np.random.default_rng(0).normal(0, 6, (256, 256))
+        ax.imshow(np.clip(np.linspace(30, 220, 256) + noise, 0, 255), cmap="gray", vmin=0, vmax=255)
+    fig.canvas.draw()
+    drawn = np.asarray(fig.canvas.buffer_rgba())[..., :3].astype(int)
+    monkeypatch.setattr("IPython.core.pylabtools.print_figure", lambda fig: _png(drawn))
+    plots.show(fig, "A picture of the test.")
+    ((data, metadata),) = shown
+    picture, about = picture_of({"data": data, "metadata": metadata})
+    kept = Image.open(BytesIO(base64.b64decode(picture)))
+    assert kept.format == kind and about["alt"] == "A picture of the test."
+    assert np.abs(np.asarray(kept.convert("RGB")).astype(int) - drawn).mean() < 3
+    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
+    assert f'src="data:image/{kind.lower()};base64,' in with_alt(output)["data"]["text/html"]
+
+
+def _png(pixels):
+    buffer = BytesIO()
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def test_a_dense_block_piles_up_its_channels(ax):

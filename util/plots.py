@@ -11,12 +11,13 @@ from matplotlib.colors import ListedColormap
 from matplotlib.patheffects import withStroke
 
 from util import settings
-from util.markup import picture_html
+from util.markup import kind_of, picture_html
 
 PALETTE = sns.color_palette("colorblind")
 BOX_COLOUR = "#f0e442"  # the yellow of Okabe and Ito's palette, visible on gray
 DPI = 144  # pixels an inch: sharp on a screen with two pixels for each of the page's
 PAGE_DPI = 96  # an inch on a page, so a figure 7 inches wide takes 672 pixels of the page
+JPEG_QUALITY = 90  # no halo around letters can be seen
 OPACITY = 0.75  # of a heat map where it reaches the end of its scale
 
 plt.rcParams.update(
@@ -52,29 +53,41 @@ def show(fig, alt):
     fig : matplotlib Figure
     alt : str, one sentence that says what is to be seen
 
-    Where somebody is looking the picture is HTML with its text, since JupyterLab does not read the metadata. Where nobody
-    is (COURSE_BATCH=1) it is a PNG with the text in its metadata (``image/png``, ``alt``), which is half as large in a file
-    that is committed, and from which nbconvert takes it.
+    In a learner's notebook the picture is HTML with its text, since JupyterLab does not read the metadata. In a batch run
+    (COURSE_BATCH=1) it is a PNG or JPEG with the text in its metadata (``alt``), which is half as large in a file that is
+    committed, and from which nbconvert takes it.
     """
     from IPython.core.pylabtools import print_figure
     from IPython.display import HTML, display
 
-    png, width = _compact(print_figure(fig), fig.dpi)
+    picture, width = compact(print_figure(fig), fig.dpi)
     if settings.batch():
-        data = {"image/png": png, "text/plain": repr(fig)}
-        display(data, raw=True, metadata={"image/png": {"alt": alt, "width": width}})
+        kind = kind_of(picture)
+        data = {kind: picture, "text/plain": repr(fig)}
+        display(data, raw=True, metadata={kind: {"alt": alt, "width": width}})
     else:
-        display(HTML(picture_html(png, alt, width)))
+        display(HTML(picture_html(picture, alt, width)))
     plt.close(fig)
 
 
-def _compact(png, dpi):
-    """A PNG file without its alpha channel, as base64, and its width in pixels of a page."""
+def compact(png, dpi=DPI):
+    """The smaller of a PNG file with 256 colors, which suits drawings, and a JPEG file, which suits films.
+
+    Parameters
+    ----------
+    png : bytes, a PNG file; dpi : float, its pixels an inch
+
+    Returns
+    -------
+    tuple (str, the file in base64; int, its width in pixels of a page)
+    """
     from PIL import Image
 
-    picture, buffer = Image.open(BytesIO(png)).convert("RGB"), BytesIO()
-    picture.save(buffer, "PNG", optimize=True)
-    return base64.b64encode(buffer.getvalue()).decode(), round(picture.width * PAGE_DPI / dpi)
+    picture, drawing, film = Image.open(BytesIO(png)).convert("RGB"), BytesIO(), BytesIO()
+    picture.quantize(256, dither=Image.Dither.NONE).save(drawing, "PNG", optimize=True)
+    picture.save(film, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    smaller = min(drawing.getvalue(), film.getvalue(), key=len)
+    return base64.b64encode(smaller).decode(), round(picture.width * PAGE_DPI / dpi)
 
 
 def film_title(cohort, text):

@@ -161,7 +161,9 @@ def test_one_command_stamps_cell_notebooks_and_readme(tmp_path):
         assert notebook == json.loads((HOME / "notebooks" / path.name).read_text(encoding="utf-8"))
     readme = (tmp_path / "README.md").read_text(encoding="utf-8")
     assert (
-        readme.count("colab.research.google.com/github/bob/fork/") == readme.count("mybinder.org/v2/gh/bob/fork/") == len(NAMES)
+        readme.count("colab.research.google.com/github/bob/fork/")
+        == readme.count("mybinder.org/v2/gh/bob/fork/")
+        == len(NAMES)
     )
     assert "ada" not in readme
 

@@ -10,6 +10,7 @@ from util.course.editions import NOTEBOOKS
 from util.course.website.build import ROOMS, anchor, glossary, write_sources
 from util.data.cohort import HOME
 from util.errors import CourseError
+from util.markup import picture_of
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,11 @@ def test_a_lesson_is_open_folded_and_has_its_alt_texts(source, name):
     lesson = nbformat.read(source / "lessons" / f"{name}.ipynb", as_version=4)
     own = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     text = "\n".join(str(cell.get("outputs", "")) for cell in lesson.cells)
-    assert text.count("<img alt=") == sum(
-        "image/png" in str(o.get("data", {}).keys()) for c in own.cells for o in c.get("outputs", [])
-    )
-    assert "image/png" not in "".join(str(o.get("data", {}).keys()) for c in lesson.cells for o in c.get("outputs", []))
+    pictures = [
+        [picture_of(o)[0] is not None for c in notebook.cells for o in c.get("outputs", [])]
+        for notebook in (own, lesson)
+    ]
+    assert text.count("<img alt=") == sum(pictures[0]) and not any(pictures[1])
     exercises = sum(bool(cell.metadata.get("nbgrader", {}).get("solution")) for cell in own.cells)
     assert sum("raise NotImplementedError" in cell.source for cell in lesson.cells) == exercises
     folded = [cell for cell in lesson.cells if "hide-input" in cell.metadata.get("tags", [])]

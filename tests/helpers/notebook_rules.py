@@ -7,6 +7,7 @@ import nbformat
 
 from util.course.minutes import folded, minutes_of, words_of
 from util.data.cohort import HOME
+from util.markup import picture_of
 
 FOLDER = HOME / "notebooks"
 
@@ -186,10 +187,9 @@ def no_machine_paths(nb, number):
 def alt_texts(nb, number):
     problems = []
     for name, output in outputs(nb):
-        if "image/png" in output.get("data", {}):
-            alt = output.metadata.get("image/png", {}).get("alt", "")
-            if len(alt) < SHORTEST_ALT:
-                problems.append(f"{name} has a picture with the alt text {alt!r}")
+        picture, about = picture_of(output)
+        if picture and len(about.get("alt", "")) < SHORTEST_ALT:
+            problems.append(f"{name} has a picture with the alt text {about.get('alt', '')!r}")
     return problems
 
 

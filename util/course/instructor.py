@@ -20,7 +20,7 @@ from util.course.editions import BEGIN, END, NOTEBOOKS, exercise_name
 from util.data.cohort import HOME
 from util.errors import CourseError
 from util.files import write_text
-from util.markup import picture_html
+from util.markup import picture_html, picture_of
 
 INSTRUCTOR = HOME / "build" / "instructor"
 CHECK = re.compile(r"^from util\.checks\.(?P<module>\w+) import (?P<check>check_\w+)$", re.MULTILINE)
@@ -161,9 +161,9 @@ def slides(notebook):
             found = re.findall(r"^#{2,3} (.+)$", cell.source, re.MULTILINE)
             heading = found[-1] if found else heading
         for output in cell.get("outputs", []):
-            picture = output.get("data", {}).get("image/png")
+            picture, about = picture_of(output)
             if picture:
-                alt = output.metadata.get("image/png", {}).get("alt", "")
+                alt = about.get("alt", "")
                 parts.append(
                     f"<section><h2>{html.escape(heading)}</h2>"
                     f"{picture_html(picture, alt)}"

@@ -37,6 +37,10 @@ summary { color: #555; cursor: pointer; padding-left: .5rem; }</style>
 {%- set alt = output | get_metadata('alt', 'image/png') -%}
 {{ super() | replace('<img ', '<img alt="' ~ (alt | escape_html) ~ '" ', 1) if alt else super() }}
 {%- endblock -%}
+{%- block data_jpg scoped -%}
+{%- set alt = output | get_metadata('alt', 'image/jpeg') -%}
+{{ super() | replace('<img ', '<img alt="' ~ (alt | escape_html) ~ '" ', 1) if alt else super() }}
+{%- endblock -%}
 """
 
 STYLE = """
