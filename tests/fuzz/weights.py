@@ -235,10 +235,11 @@ def use_passport(path):
     """A passport, after everything has been done with it that the course does with passports."""
     import pandas as pd
 
+    from util.models.contamination import contamination
     from util.models.passport import load_passport
     from util.models.preprocessing import Preprocessing
     from util.models.score_folder import calibrated
-    from util.models.weights import Pretrained, contamination
+    from util.models.weights import Pretrained
 
     passport = load_passport(path)
     rules = Preprocessing(**passport["preprocessing"])

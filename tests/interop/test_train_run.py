@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from safetensors.numpy import load_file, save, save_file
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: make test-interop")
 
-from tests.helpers.simulated_run import SIZE, films, finished, run, small, tiny  # noqa: F401 - fixtures
+from tests.helpers.simulated_run import SIZE, films, finished, run, small, smaller, tiny  # noqa: F401 - fixtures
 from util.errors import CourseError
 from util.files import alone
 from util.phantom.epidemiology import true_prevalence
@@ -212,6 +213,18 @@ class Evil:
         return (open, (str(self.path), "w"))
 
 
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    """A folder with the state of a learner, from which a run resumes."""
+    folder = tmp_path_factory.mktemp("state")
+    with smaller():
+        learner = Learner(tiny(folder))
+        learner.log = [{"size": 32, "films": 8}]
+        learner._keep()
+        Learner(tiny(folder))
+    return folder
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -230,12 +243,9 @@ class Evil:
         lambda state: keep(state, lambda kept: kept["optimizer"].update(param_groups=[])),
     ],
 )
-def test_a_damaged_state_gets_one_sentence(small, tmp_path, damage):
+def test_a_damaged_state_gets_one_sentence(small, state, tmp_path, damage):
     run = tiny(tmp_path)
-    learner = Learner(run)
-    learner.log = [{"size": 32, "films": 8}]
-    learner._keep()
-    Learner(run)
+    shutil.copytree(state, tmp_path, dirs_exist_ok=True)
     damage(tmp_path / "last.pt")
     with pytest.raises(
         CourseError, match=r"last\.pt is damaged, so nothing is resumed from it: remove it to begin again"

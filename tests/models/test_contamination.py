@@ -11,9 +11,8 @@ from PIL import Image
 from tests.helpers.releases import IMAGES, REAL, change_passport
 from util.errors import CourseError
 from util.findings import FINDINGS
-from util.models.contamination import film_hashes
+from util.models.contamination import contamination, film_hashes
 from util.models.weights import (
-    contamination,
     load_pretrained,
     read_passport,
     scope,

@@ -15,10 +15,10 @@ from tests.helpers.networks import tiny_network
 from tests.helpers.releases import IMAGES, PHANTOM, REAL, change_passport, values
 from util.errors import CourseError
 from util.findings import FINDINGS
+from util.models.contamination import contamination
 from util.models.weights import (
     TOLERANCE,
     check_known_film,
-    contamination,
     load_pretrained,
     read_passport,
     read_weights,

@@ -30,7 +30,7 @@ RUNS = {folder: {"01": "rates", "02": "head", "03": "own-splits", "09": "hand-ca
 for folder in FOLDERS:
     STOPS[folder] |= {"10": "cases"} | ({} if folder == "findings only" else {"09": "hit"})
 FIRST = next(iter(FOLDERS))
-ELSEWHERE = ("06", "07", "08")  # with few films these run on the simulated ones: once is enough
+ELSEWHERE = ("06", "07", "08", "12", "13", "14")  # with few films these run on the simulated ones: once is enough
 
 
 @pytest.fixture(scope="module", params=FOLDERS)

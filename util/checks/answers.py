@@ -177,9 +177,9 @@ def _size(values):
     return float(np.median(finite)) if finite.size else 0.0
 
 
-def same(answer, expected, tolerance=TOLERANCE):
+def same(answer, expected):
     """Whether two answers have the same form and the same numbers, to single precision."""
-    return _close(answer, expected, tolerance)
+    return _close(answer, expected, TOLERANCE)
 
 
 def matches(answer, mistake):

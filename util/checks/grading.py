@@ -12,18 +12,17 @@ import pandas as pd
 from util.checks.answers import CheckFailed
 from util.checks.exercises import own_work
 
-ROUNDS = 20
+ROUNDS = 20  # seeded inputs to try
 TOLERANCE = 1e-4  # relative: an answer may compute in single precision
 
 
-def hold(exercise, answer, solution, rounds=ROUNDS):
+def hold(exercise, answer, solution):
     """Raise CheckFailed unless an answer agrees with the solution on hidden inputs and is the learner's own.
 
     Parameters
     ----------
     exercise : str, module and name of the check, such as 'weighted_loss.class_weights'
     answer, solution : callables
-    rounds : int, seeded inputs to try
     """
     if not callable(answer):
         raise CheckFailed("A function is asked for.")
@@ -31,7 +30,7 @@ def hold(exercise, answer, solution, rounds=ROUNDS):
     if exercise not in INPUTS:  # answers that draw at random: their check tries hundreds of draws already
         return
     draw, alike = INPUTS[exercise]
-    for seed in range(rounds):
+    for seed in range(ROUNDS):
         arguments = draw(np.random.default_rng(seed))
         expected = solution(*copy.deepcopy(arguments))
         try:

@@ -128,8 +128,8 @@ def _smooth_maps():
     return probes
 
 
-def _top(cam, share=0.5):
-    return cam >= share * cam.max()
+def _top(cam):
+    return cam >= 0.5 * cam.max()
 
 
 def _ratio(marked, mask, below):

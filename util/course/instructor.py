@@ -175,13 +175,13 @@ def slides(notebook):
 # --- All of it -------------------------------------------------------------------------------------
 
 
-def write_instructor(out=INSTRUCTOR, folder=NOTEBOOKS):
+def write_instructor(out=INSTRUCTOR):
     """Write nbgrader's source tree, its settings and the slides, each file whole or not at all; the lessons' names."""
     import nbformat
 
-    lessons = sorted(folder.glob("[0-9]*.ipynb"))
+    lessons = sorted(NOTEBOOKS.glob("[0-9]*.ipynb"))
     if not lessons:
-        raise CourseError(f"There are no notebooks in {folder}: restore them from the repository.")
+        raise CourseError(f"There are no notebooks in {NOTEBOOKS}: restore them from the repository.")
     for path in lessons:
         notebook = nbformat.read(path, as_version=4)
         _write(out / "source" / path.stem / path.name, nbformat.writes(graded_copy(notebook)) + "\n")

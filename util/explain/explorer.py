@@ -20,7 +20,7 @@ SLOW = "occlusion", "gradient x input"  # many passes through the network for on
 LAYERS = ("relu", "pool4_relu", "pool3_relu")  # ReLUs of DenseNet, from the last one up
 
 
-def static_twin(pretrained, film, finding, title="", mask=None, layers=LAYERS[1::-1], methods=tuple(METHODS)[:3]):
+def static_twin(pretrained, film, finding, title="", mask=None, layers=LAYERS[1::-1]):
     """Figure of one film and one finding: a row for each layer, a column for each method.
 
     Parameters
@@ -30,7 +30,7 @@ def static_twin(pretrained, film, finding, title="", mask=None, layers=LAYERS[1:
     finding : str, one of pretrained.findings
     title : str, above the film
     mask : bool (h, w), the finding's outline, or None
-    layers, methods : names of layers, and of util.explain.heat_maps.METHODS
+    layers : names of layers
 
     Returns
     -------
@@ -52,6 +52,7 @@ def static_twin(pretrained, film, finding, title="", mask=None, layers=LAYERS[1:
     """
     import matplotlib.pyplot as plt
 
+    methods = tuple(METHODS)[:3]
     ready, k = pretrained.preprocessing(film)[None], pretrained.findings.index(finding)
     size = 2.5 * len(methods), 2.5 * len(layers) + 0.4
     fig, axes = plt.subplots(len(layers), len(methods), figsize=size, squeeze=False, layout="constrained")

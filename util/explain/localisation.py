@@ -144,14 +144,13 @@ def constant_box(boxes, masks):
     return corners[overlap.mean(axis=1).argmax()]
 
 
-def region(cam, size, share=0.5):
-    """What a map outlines: the pixels where the enlarged map reaches a share of its highest value.
+def region(cam, size):
+    """What a map outlines: the pixels where the enlarged map reaches half of its highest value.
 
     Parameters
     ----------
     cam : float array (rows, columns), one map
     size : (height, width) of the film in pixels
-    share : float in (0, 1]
 
     Returns
     -------
@@ -170,7 +169,7 @@ def region(cam, size, share=0.5):
     Taught in lesson 10.
     """
     large = upsample(np.maximum(cam, 0), size)
-    return large >= share * large.max() if large.max() > 0 else np.zeros(size, bool)
+    return large >= 0.5 * large.max() if large.max() > 0 else np.zeros(size, bool)
 
 
 def iou(a, b):

@@ -14,6 +14,7 @@ from util.errors import CourseError
 from util.explain.heat_maps import grad_cam
 from util.progress import progress
 
+BATCH = 8  # films at a time
 SHARES = (0.0, 0.1, 0.3, 1.0)  # of a film's cells that are deleted or inserted
 
 
@@ -137,7 +138,7 @@ def middle_first(rows, columns):
     return -np.hypot(down[:, None], across)
 
 
-def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_size=8):
+def faithfulness(model, films, findings, rankings, shares=SHARES):
     """Deletion and insertion: does the logit follow the cells that a map ranks first?
 
     Deletion paints the first cells mid-gray (the mean of the training films); insertion shows only them, on gray.
@@ -150,8 +151,6 @@ def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_
     findings : int (n,), the number of the finding in question for each film
     rankings : dict name -> float (n, rows, columns), a map for each film, whose highest cell comes first
     shares : increasing floats from 0 to 1, of the cells
-    seed : int, of the random orders, which differ from film to film
-    batch_size : int, films at a time
 
     Returns
     -------
@@ -179,7 +178,7 @@ def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_
         raise CourseError("One finding and one map (rows, columns) of each ranking are needed for each film.")
     if not (np.diff(shares) > 0).all() or shares[0] != 0 or shares[-1] != 1:
         raise CourseError("The shares of cells must grow from 0 to 1.")
-    rng, cells = np.random.default_rng(seed), shape[1] * shape[2]
+    rng, cells = np.random.default_rng(0), shape[1] * shape[2]
     orders = {n: np.argsort(-m.reshape(len(m), -1), axis=1, kind="stable") for n, m in rankings.items()}
     orders["random"] = np.stack([rng.permutation(cells) for _ in films])
     rows = []
@@ -190,12 +189,12 @@ def faithfulness(model, films, findings, rankings, shares=SHARES, seed=0, batch_
     for what, keep_first in (("deletion", False), ("insertion", True)):
         kept = [row["first"] == keep_first for row in rows]
         pictures = [(row["film"], cell) for row, cell in zip(rows, kept, strict=True)]
-        for row, logits in zip(rows, _logits_of(model, films, pictures, batch_size), strict=True):
+        for row, logits in zip(rows, _logits_of(model, films, pictures), strict=True):
             row[what] = float(logits[findings[row["film"]]])
     return pd.DataFrame(rows).drop(columns="first")
 
 
-def _logits_of(model, films, pictures, batch_size):
+def _logits_of(model, films, pictures):
     """Logits of films of which only some cells are kept; each distinct picture is shown to the model once.
 
     pictures : list of (number of the film, bool (rows, columns) of the cells kept)
@@ -205,10 +204,10 @@ def _logits_of(model, films, pictures, batch_size):
     keys = [(0 if not cells.any() else film, cells.tobytes()) for film, cells in pictures]  # all gray: no film at all
     different = {key: picture for key, picture in zip(keys, pictures, strict=True)}
     todo, logits = list(different.items()), {}
-    for start in progress(range(0, len(todo), batch_size), "deleting and inserting"):
-        batch = todo[start : start + batch_size]
+    for start in progress(range(0, len(todo), BATCH), "deleting and inserting"):
+        batch = todo[start : start + BATCH]
         shown = np.stack([films[film] * _enlarge(cells, films.shape[1:3])[..., None] for _, (film, cells) in batch])
-        logits |= zip([key for key, _ in batch], predict_films(model, shown, batch_size), strict=True)
+        logits |= zip([key for key, _ in batch], predict_films(model, shown, BATCH), strict=True)
     return [logits[key] for key in keys]
 
 

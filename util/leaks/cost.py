@@ -23,14 +23,14 @@ from util.models.features import label_frequencies, network_features, quick_feat
 from util.progress import progress
 
 
-def leak_cost(leak, features, rounds=1000, seed=0, level=0.95, extract=quick_features):
+def leak_cost(leak, features, rounds=1000, level=0.95, extract=quick_features):
     """AUC of the quick model on the clean and on the leaky version, and how much too good the leak makes it look.
 
     Parameters
     ----------
     leak : util.leaks.plant.Leak
     features : DataFrame of `extract` of the clean films; changed films are read
-    rounds, seed, level : of the bootstrap of test patients, the same draws for both
+    rounds, level : of the bootstrap of test patients, the same draws for both
     extract : function of a cohort and film names, `quick_features` or `network_features`
 
     Returns
@@ -52,7 +52,7 @@ def leak_cost(leak, features, rounds=1000, seed=0, level=0.95, extract=quick_fea
     if not np.array_equal(y, sides[1][0]):
         raise AssertionError(f"the leak {leak.name} changes the test films")  # a mistake in util.leaks.plant
     means = [np.mean([auc(y[:, k], score[:, k]) for k in range(y.shape[1])]) for _, score, _ in sides]
-    draws = [_means(bootstrap_aucs(y, score, patients, rounds, seed)) for _, score, _ in sides]
+    draws = [_means(bootstrap_aucs(y, score, patients, rounds, seed=0)) for _, score, _ in sides]
     columns = np.column_stack([*draws, 100 * (draws[1] - draws[0])])
     limits = percentile_interval(columns, level)
     row = {"leak": leak.name, "findings": len(leak.findings), "test_films": len(y)}

@@ -91,13 +91,12 @@ def _need(films, columns):
         raise CourseError(f"The table of films has no column {absent[0]}; its columns are {list(films)}.")
 
 
-def mark_aucs(cohort, images=None, level=0.95, unreadable=None):
+def mark_aucs(cohort, level=0.95, unreadable=None):
     """Where bright strokes, such as printed words, clips or lines, go with a finding.
 
     Parameters
     ----------
-    cohort : util.data.cohort.Cohort
-    images : film names, by default all of the cohort, at most 2,000 of them drawn with a fixed seed
+    cohort : util.data.cohort.Cohort, of which at most 2,000 films, drawn with a fixed seed, are looked at
     level : float in (0, 1); the intervals hold together for all findings and places
     unreadable : dict that takes the names of films that cannot be read, and why; or None
 
@@ -110,7 +109,7 @@ def mark_aucs(cohort, images=None, level=0.95, unreadable=None):
 
     A stroke is what a white top-hat finds (Serra 1982): brighter than its surroundings and narrower than 7 of 320 pixels.
     """
-    films = cohort.films if images is None else cohort.films[cohort.films["Image"].isin(list(images))]
+    films = cohort.films
     if len(films) > MOST_FILMS:
         films = films.sample(MOST_FILMS, random_state=0)
     strokes = film_by_film(cohort, list(films["Image"]), _strokes, "looking for marks", unreadable)

@@ -24,14 +24,13 @@ ROWS, COLUMNS = 64, 4096  # pairs of hashes compared at a time: they fit the pro
 COPIES = ["Image", "Other", "bits", "correlation"]
 
 
-def close_pairs(hashes, most=CLOSE, label="comparing hashes"):
+def close_pairs(hashes, most=CLOSE):
     """All pairs of hashes that differ in at most `most` bits: every pair is compared, on all cores.
 
     Parameters
     ----------
     hashes : uint64 (n, words)
     most : int, bits
-    label : str, shown before the progress bar
 
     Returns
     -------
@@ -48,7 +47,7 @@ def close_pairs(hashes, most=CLOSE, label="comparing hashes"):
     starts = range(0, len(hashes), ROWS)
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy lets go of the interpreter meanwhile
         found = pool.map(lambda start: _close_to(words, start, most), starts)
-        pairs = [part for part in progress(found, label, total=len(starts)) if len(part)]
+        pairs = [part for part in progress(found, "comparing hashes", total=len(starts)) if len(part)]
     table = np.concatenate(pairs) if pairs else np.zeros((0, 3), int)
     table = pd.DataFrame(table, columns=["first", "second", "bits"])
     return table.sort_values(["first", "second"], ignore_index=True)

@@ -18,6 +18,7 @@ MOST_FILMS = 1620  # of a cohort; more make the lesson slower, not clearer
 COPIED = 0.3  # share of the test films that get a copy in training
 MARKED, MARKED_BY_CHANCE = 0.85, 0.05  # share of films with, and without, the finding that carry the mark
 MARK, PLACE = "PORTABLE", (0.05, 0.12)  # its left end and its foot, as shares of the film's width and height
+SEED = 0  # each leak is planted once
 FEWEST = 5  # test films with a finding, for it to be asked about
 
 
@@ -68,21 +69,21 @@ def clean_split(cohort, seed=0):
     return PlantedCohort(cohort.name, films.assign(Split=split), boxes, paths=cohort.paths, root=cohort.root)
 
 
-def plant_patients(base, seed=0):
+def plant_patients(base):
     """The same patient on both sides: of each test patient with several films, every second film goes to training."""
     test = base.films["Split"] == "test"
     moved = test & (base.films.groupby("PatientId").cumcount() % 2 == 1)
     clean = _with(base, base.films[~moved])
-    leaky = _with(base, _swap_in(base.films[~moved], base.films[moved], seed))
+    leaky = _with(base, _swap_in(base.films[~moved], base.films[moved]))
     return Leak("patients", "half of each test patient's films are in training", clean, leaky, _asked(clean))
 
 
-def plant_duplicates(base, seed=0):
+def plant_duplicates(base):
     """Films exported again, cropped by 1 % and re-windowed, under another name and another patient, in training."""
     from util.phantom.films import near_duplicate
 
     test = base.films[base.films["Split"] == "test"]
-    originals = test.sample(max(1, round(COPIED * len(test))), random_state=seed)
+    originals = test.sample(max(1, round(COPIED * len(test))), random_state=SEED)
     numbers = base.films["PatientId"].max() + 1 + np.arange(len(originals))
     names = [
         f"{number:08d}_000{image[image.rfind('.') :]}"
@@ -91,32 +92,32 @@ def plant_duplicates(base, seed=0):
     copies = originals.assign(Image=names, PatientId=numbers, FollowUp=0)
 
     def export(number):
-        return lambda film: near_duplicate(film, np.random.default_rng([seed, int(number)]))
+        return lambda film: near_duplicate(film, np.random.default_rng([SEED, int(number)]))
 
     changed = {
         name: (image, export(number)) for name, image, number in zip(names, originals["Image"], numbers, strict=True)
     }
-    leaky = _with(base, _swap_in(base.films, copies, seed), changed)
+    leaky = _with(base, _swap_in(base.films, copies), changed)
     what = f"{COPIED:.0%} of the test films have a copy in training, under another name"
     return Leak("duplicates", what, base, leaky, _asked(base))
 
 
-def plant_scale(base, seed=0):
+def plant_scale(base):
     """Mean and SD are taken from all films, the test films included."""
     return Leak("scale", "mean and SD are taken from all films", base, base, _asked(base), "scale")
 
 
-def plant_frequencies(base, seed=0):
+def plant_frequencies(base):
     """How often a patient has a finding is counted over all films, the test films included, and given to the model."""
     what = "a patient's label frequencies are counted over all films"
     return Leak("frequencies", what, base, base, _asked(base), "frequencies")
 
 
-def plant_mark(base, seed=0):
+def plant_mark(base):
     """A word printed on most films with a finding, as by the machine of one ward, and on few films without it."""
     finding = _frequent(base, "Edema")
     chance = np.where(base.films[finding] == 1, MARKED, MARKED_BY_CHANCE)
-    marked = base.films["Image"][np.random.default_rng(seed).random(len(base.films)) < chance]
+    marked = base.films["Image"][np.random.default_rng(SEED).random(len(base.films)) < chance]
     leaky = _with(base, base.films, {image: (image, print_mark) for image in marked})
     return Leak("mark", f"the word {MARK} is printed on films with {finding}", base, leaky, [finding])
 
@@ -131,10 +132,10 @@ def print_mark(film):
     return cv2.putText(film, MARK, foot, cv2.FONT_HERSHEY_SIMPLEX, 0.35 * scale, 255, thick, cv2.LINE_AA)
 
 
-def plant_order(base, seed=0):
+def plant_order(base):
     """Films exported finding first, and numbered in that order: the place in the table carries the label."""
     finding = _frequent(base)
-    films = base.films.sample(frac=1, random_state=seed).sort_values(finding, ascending=False, kind="stable")
+    films = base.films.sample(frac=1, random_state=SEED).sort_values(finding, ascending=False, kind="stable")
     names = [f"export_{number:05d}{image[image.rfind('.') :]}" for number, image in enumerate(films["Image"])]
     changed = {name: (image, None) for name, image in zip(names, films["Image"], strict=True)}
     leaky = _with(base, films.assign(Image=names), changed)
@@ -150,10 +151,10 @@ def _with(base, films, changed=None):
     return PlantedCohort(base.name, films, base.boxes, paths=base.paths, root=base.root, changed=changed or {})
 
 
-def _swap_in(films, leaked, seed):
+def _swap_in(films, leaked):
     """`leaked` films join the training films, as many others leave them: training stays as large as it was."""
     training = films.index[films["Split"] == "train"]
-    gone = pd.Series(training).sample(min(len(leaked), len(training)), random_state=seed)
+    gone = pd.Series(training).sample(min(len(leaked), len(training)), random_state=SEED)
     return pd.concat([films.drop(index=gone), leaked.assign(Split="train")])
 
 

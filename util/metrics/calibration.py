@@ -199,7 +199,9 @@ def calibration_line(y: ArrayLike, p: ArrayLike, patients: ArrayLike | None = No
     """
     y, p = checked_probabilities(y, p)
     if p.min() == 0 or p.max() == 1:
-        raise CourseError("Some answers are exactly 0 or 1: so sure is nobody, and their logit is infinite.")
+        raise CourseError(
+            "Some predicted probabilities are exactly 0 or 1, so their logit is infinite: clip them, or give the scores of a model that is never certain."
+        )
     x, (who, everyone) = logit(p), patient_codes(patients, len(y))
     nothing = np.nan, (np.nan, np.nan)
     if y.all() or not y.any():

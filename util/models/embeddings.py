@@ -25,7 +25,7 @@ from util.errors import CourseError
 from util.findings import FINDINGS
 from util.losses.linear_heads import components, head_logits
 from util.metrics.auc_tables import auc_averages, auc_table
-from util.models.weights import contamination
+from util.models.contamination import contamination
 
 FOLDS, COMPONENTS = 5, 50
 
@@ -73,14 +73,13 @@ def _stem(name):
     return str(name).rsplit("/", 1)[-1].rsplit(".", 1)[0]
 
 
-def probe(vectors: np.ndarray, table: pd.DataFrame, folds: int = FOLDS) -> np.ndarray:
+def probe(vectors: np.ndarray, table: pd.DataFrame) -> np.ndarray:
     """Logits (films, 14) of linear heads on embeddings; each film is scored by heads not trained on its patient.
 
     Parameters
     ----------
     vectors : array (films, d)
     table : DataFrame with PatientId and the 14 findings as 0/1, the same films
-    folds : int
 
     Returns
     -------
@@ -89,11 +88,11 @@ def probe(vectors: np.ndarray, table: pd.DataFrame, folds: int = FOLDS) -> np.nd
     from sklearn.model_selection import GroupKFold
 
     y, out = table[list(FINDINGS)].to_numpy(float), np.full((len(table), len(FINDINGS)), np.nan)
-    if table["PatientId"].nunique() < folds:
+    if table["PatientId"].nunique() < FOLDS:
         raise CourseError(
-            f"{folds} folds need films of at least {folds} patients, here of {table['PatientId'].nunique()}."
+            f"{FOLDS} folds need films of at least {FOLDS} patients, here of {table['PatientId'].nunique()}."
         )
-    for learned, held in GroupKFold(folds).split(y, groups=table["PatientId"]):
+    for learned, held in GroupKFold(FOLDS).split(y, groups=table["PatientId"]):
         training = np.zeros(len(y), bool)
         training[learned] = True
         known = np.flatnonzero((y[training].min(axis=0) == 0) & (y[training].max(axis=0) == 1))

@@ -29,8 +29,9 @@ from util.errors import CourseError
 from util.files import alone, check_place, sweep, whole
 from util.findings import FINDINGS
 from util.metrics.auc_tables import auc_table, auc_text
+from util.models.contamination import contamination
 from util.models.preprocessing import Preprocessing
-from util.models.weights import WEIGHTS, contamination, load_pretrained, weights_for
+from util.models.weights import WEIGHTS, load_pretrained, weights_for
 from util.notes import note
 from util.progress import progress
 

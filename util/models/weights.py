@@ -20,7 +20,7 @@ from util.data.images import read_film
 from util.errors import CourseError
 from util.files import whole
 from util.findings import FINDINGS
-from util.models.contamination import Contamination, contamination, whole_names
+from util.models.contamination import contamination, whole_names
 from util.models.passport import load_passport
 from util.models.preprocessing import Preprocessing
 from util.notes import note
@@ -30,10 +30,6 @@ if TYPE_CHECKING:
 
     from util.data.cohort import Cohort
 
-__all__ = [
-    "Contamination", "Pretrained", "check_known_film", "contamination", "load_pretrained", "read_passport",
-    "read_weights", "save_weights", "scope", "weights_for",
-]  # fmt: skip
 WEIGHTS = HOME / "data" / "weights"
 REAL = "nih-finetuned"  # the embedded weights that learned from real films
 TOLERANCE = 1e-3  # of a logit, on the known film

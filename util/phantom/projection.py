@@ -13,6 +13,7 @@ import numpy as np
 
 FIELD = 56.0  # cm: side of the square that random textures cover, fixed to the patient and not to the film
 FIELD_LEFT, FIELD_TOP = -28.0, -16.0
+SCALE, AMPLITUDE = 13.0, 0.42  # cm: of the smooth distortion of a chest
 HEIGHTS = np.arange(32 * 64, dtype=np.float32) / 32 - 16  # cm: where functions of the height alone are tabulated
 
 
@@ -35,8 +36,9 @@ def bell(x, width):
     return np.exp(exponent, out=exponent)
 
 
-def smooth_max(a, b, width=0.5):
-    """The larger of two thickness maps, rounded where they meet over `width`."""
+def smooth_max(a, b):
+    """The larger of two thickness maps, rounded where they meet over half a centimetre."""
+    width = 0.5  # cm
     both = a + b
     larger = (both + np.sqrt(np.square(a - b) + width * width)) * 0.5
     return larger - np.float32(0.5 * width) * (both < 2 * width)
@@ -182,13 +184,13 @@ class Camera:
         small = cv2.GaussianBlur(small, (0, 0), sigma_small, borderType=cv2.BORDER_REPLICATE)
         return cv2.resize(small, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
 
-    def wander(self, rng, scale=13.0, amplitude=0.42):
+    def wander(self, rng):
         """A smooth random distortion of the film, fixed to the patient: no chest is symmetric.
 
-        Returns a function that moves the content of a (size, size) map, float32 or bool, by about `amplitude` cm.
+        Returns a function that moves the content of a (size, size) map, float32 or bool, by about AMPLITUDE cm.
         """
         ramp = np.arange(self.size, dtype=np.float32)
-        moves = [self.texture(rng, (scale,), (amplitude,)) * np.float32(1 / self.cm) for _ in range(2)]
+        moves = [self.texture(rng, (SCALE,), (AMPLITUDE,)) * np.float32(1 / self.cm) for _ in range(2)]
         margin = math.ceil(max(np.abs(move).max() for move in moves)) + 1
         columns, rows = moves[0] + ramp, moves[1] + ramp[:, None]
 

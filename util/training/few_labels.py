@@ -93,7 +93,7 @@ def pixels_of(cohort, images, size):
     return np.stack([resize(cohort.read(image), size).round().astype(np.uint8) for image in images])
 
 
-def learn(cohort, rows, out, seed=0):
+def learn(cohort, rows, out):
     """Weights trained from `phantom` on the films `rows`; views grow as the root of the number of films."""
     from safetensors.numpy import load_file
 
@@ -111,9 +111,7 @@ def learn(cohort, rows, out, seed=0):
     simulated = simulated_films(out / "simulated", SIMULATED, DRAWN_WITH, size)
     for stage in stages(max(LEAST, np.sqrt(len(rows) / USUAL))):
         bar = iter(progress(range(stage.views // stage.batch), f"{stage.size} pixels"))
-        arrays = finetune(
-            films, np.arange(len(rows)), stage, arrays, seed, lambda *_, bar=bar: next(bar, None), simulated
-        )
+        arrays = finetune(films, np.arange(len(rows)), stage, arrays, 0, lambda *_, bar=bar: next(bar, None), simulated)
     return arrays
 
 

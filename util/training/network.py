@@ -180,10 +180,10 @@ def read_out(arrays, pixels, batch=64):
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
-def read_maps(arrays, pixels, batch=64):
+def read_maps(arrays, pixels):
     """Maps of evidence (n, 14, h, w) in units of the logit: Grad-CAM at the last ReLU (notebook 9), not rectified."""
     head = arrays["logits/kernel"]
-    return np.concatenate([np.einsum("nkhw,kc->nchw", maps.numpy(), head) for *_, maps in _read(arrays, pixels, batch)])
+    return np.concatenate([np.einsum("nkhw,kc->nchw", maps.numpy(), head) for *_, maps in _read(arrays, pixels, 64)])
 
 
 @torch.no_grad()

@@ -67,15 +67,15 @@ def _framed(table, logits):
     return pd.DataFrame(logits, index=table["Image"], columns=list(FINDINGS))
 
 
-def reliability_table(labels, probabilities, counts, bins=10):
-    """All findings together: model, mean probability and share of positives in equally filled bins of the probability.
+def reliability_table(labels, probabilities, counts):
+    """All findings together: model, mean probability and share of positives in ten equally filled bins of the probability.
 
     labels, counts and each of the probabilities: arrays (films, 14); a label that does not count is left out
     """
     rows, y = [], labels[counts]
     for model, table in probabilities.items():
         p = table[counts]
-        for part in np.array_split(np.argsort(p, kind="stable"), bins):
+        for part in np.array_split(np.argsort(p, kind="stable"), 10):
             rows.append((model, len(part), round(p[part].mean(), 5), round(y[part].mean(), 5)))
     return pd.DataFrame(rows, columns=["model", "labels", "said", "observed"])
 
