@@ -211,6 +211,16 @@ def test_table_by_finding_and_player():
         localisation_table(pd.DataFrame(rows), "dice")
 
 
+def test_a_higher_level_is_a_wider_interval_of_a_measure():
+    values = np.random.default_rng(0).random(20)
+    rows = [
+        {"player": "this map", "finding": "Mass", "PatientId": k, "cells": 4} | dict.fromkeys(MEASURES, value)
+        for k, value in enumerate(values)
+    ]
+    half, most = (localisation_table(pd.DataFrame(rows), "energy", level=level) for level in (0.5, 0.95))
+    assert (most["low"] < half["low"]).all() and (half["high"] < most["high"]).all()
+
+
 def test_outlines_of_the_phantom_lie_in_their_boxes(phantom_cohort):
     images = phantom_cohort.split("test")["Image"][:25]
     found = outlines(phantom_cohort, images)

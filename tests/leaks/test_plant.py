@@ -196,6 +196,15 @@ def test_column_aucs_are_scikit_learn_s():
         assert table["row", finding] == pytest.approx(roc_auc_score(y, np.arange(200)))
 
 
+def test_a_higher_level_is_a_wider_interval_of_each_giveaway(phantom_cohort):
+    films = phantom_cohort.split("test").iloc[:60].reset_index(drop=True).assign(Mass=np.arange(60) % 2)
+    few = replace(phantom_cohort, films=films)
+    for table in (lambda level: column_aucs(films, level), lambda level: mark_aucs(few, level)):
+        half, most = (table(level).set_index("finding").sort_index() for level in (0.5, 0.95))
+        assert len(most) and (half["auc"].sort_values().to_numpy() == most["auc"].sort_values().to_numpy()).all()
+        assert (most["high"] - most["low"]).sum() > (half["high"] - half["low"]).sum()
+
+
 def test_an_order_is_strong_in_either_direction_and_chance_is_not():
     films = films_of(300)
     assert not column_aucs(films)["strong"].any()
@@ -245,6 +254,9 @@ def test_the_price_of_each_leak(leaks, features):
     assert (rows["low"] <= rows["points"]).all() and (rows["points"] <= rows["high"]).all()
     for name in ("patients", "duplicates", "frequencies", "order"):
         assert rows.loc[name, "low"] > 0
+    narrow = cost.leak_cost(leaks["patients"], features, rounds=200, level=0.5)
+    assert narrow["points"] == rows.loc["patients", "points"]
+    assert rows.loc["patients", "low"] < narrow["low"] < narrow["high"] < rows.loc["patients", "high"]
     assert rows.loc["patients", "points"] > 2
     assert abs(rows.loc["scale", "points"]) < 0.5
     assert rows.loc["frequencies", "leaky"] > 0.9
