@@ -7,6 +7,7 @@ COMMANDS = {  # name: module with a function `main`, and what it does
     "course": ("util.course.run", "run the notebooks and leave them as pages"),
     "learn": ("util.course.editions", "a learner's copy of the notebooks, with open exercises"),
     "instructor": ("util.course.instructor", "nbgrader's source tree and slides"),
+    "inventory": ("util.checks.inventory", "twenty questions before and after the course, and what a class knows"),
     "site": ("util.course.website.build", "the course as a site"),
     "badges": ("util.course.badges", "buttons for Colab and Binder, from the course's address"),
     "nih": ("util.data.fetch_nih", "fetch real films of ChestX-ray14 with NIH's tables"),

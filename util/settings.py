@@ -1,4 +1,4 @@
-"""What a user sets in the environment: COURSE_HOME, COHORT, CXR_ROOT, CXR_MIRROR, COURSE_BATCH. An empty one is none."""
+"""What a user sets in the environment: COURSE_HOME, COHORT, CXR_ROOT, CXR_MIRROR, COURSE_BATCH, COURSE_HINTS. An empty one is none."""
 
 import os
 from pathlib import Path
@@ -24,6 +24,11 @@ def films_folder():
 def mirror():
     """Folder or address that stands for the servers of downloads (CXR_MIRROR), or None."""
     return os.environ.get("CXR_MIRROR") or None
+
+
+def hints_file():
+    """File in which a learner chooses to keep the hints of checks (COURSE_HINTS), as text, or None."""
+    return os.environ.get("COURSE_HINTS") or None
 
 
 def batch():

@@ -2,6 +2,7 @@
 
 answers               what every check is made of
 exercises             open exercises in a learner's copy, and hints
+inventory             twenty questions before and after the course
 grading               hidden inputs for graded copies
 films_and_networks    lesson 1
 explore               lesson 2

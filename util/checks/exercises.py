@@ -3,8 +3,11 @@
 import dis
 import functools
 import inspect
+import json
 import textwrap
+from pathlib import Path
 
+from util import settings
 from util.checks.answers import CheckFailed
 
 WIDTH = 100  # characters of a printed line
@@ -33,6 +36,7 @@ def checked(check, answer, solution):
         check(answer)
     except CheckFailed as error:
         _unsolved[name] = check, solution, str(error)
+        _keep(name, str(error))
         print(textwrap.fill(f"Not yet. {error}", WIDTH))
         print("hint(2) gives the idea, hint(3) the solution.")
         print(textwrap.fill(f"Until it is right, the cells below use the course's own {name}.", WIDTH))
@@ -40,6 +44,16 @@ def checked(check, answer, solution):
     if name := borrowed(answer):
         print(f"But it calls the course's own {name}: try it without.")
     return answer
+
+
+def _keep(name, hint):
+    """Add a hint to the learner's file, where one was chosen (COURSE_HINTS); a file that can't be written stops nothing."""
+    if file := settings.hints_file():
+        try:
+            with Path(file).expanduser().open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"exercise": name, "hint": hint}) + "\n")
+        except OSError as error:
+            print(f"The hint is not kept in {file}: {error.strerror}.")
 
 
 def hint(level=1, exercise=None):
