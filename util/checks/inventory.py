@@ -65,8 +65,8 @@ fieldset {{ border: 1px solid #bbb; border-radius: 6px; margin: 1.2rem 0; }} leg
 label {{ display: block; padding: .3rem 0; }} button {{ font: inherit; padding: .5rem 1rem; }}
 </style></head><body><main>
 <h1>What do you know about reading chest films with a network?</h1>
-<p>Twenty questions, about 20 minutes. Choose one option each; leave a question open rather than guess. Your answers stay on
-this computer: the button saves them as a file, which you hand in yourself. This is no test, and it is not marked.</p>
+<p>Twenty questions, about 20 minutes. Choose one option each; leave a question unanswered rather than guess. Your answers stay on
+this computer: the button saves them as a file, which you hand in yourself. This is not a test, and it is not marked.</p>
 <form id="form">
 <p><label>Name or number that you will use again after the course
 <input name="student" required maxlength="60" pattern="[A-Za-z0-9_\\-]+" title="letters, digits, - and _"></label></p>
