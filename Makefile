@@ -20,7 +20,7 @@ ASKED = $(or $(PYTHON),python3)
 # An environment whose Python is gone, upgraded or removed since, is made again.
 GONE := $(shell if [ -e $(READY) ] && ! $(RUN) -c '' 2> /dev/null; then rm -f $(READY); fi)
 
-.PHONY: help setup course test unit-tests folder-tests notebook-tests test-interop interop-where-possible coverage nih learn lab instructor site bench fuzz notebooks clean
+.PHONY: help setup course test unit-tests folder-tests notebook-tests test-interop interop-where-possible coverage nih learn lab instructor site site-where-possible pdf bench fuzz mutants notebooks clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -48,8 +48,9 @@ $(READY): requirements.lock
 	echo "The set-up is not finished, for the reason that pip gives above. Say the same again to go on." >&2; exit 1; }
 	@touch $(READY)
 
-course: setup ## all notebooks, executed, as pages in build/course (COHORT=nih ROOT=folder for real films, OUT=folder)
+course: setup ## all notebooks, executed, as pages and as a site (COHORT=nih ROOT=folder for real films, OUT=folder)
 	@$(RUN) -m util course --cohort "$(COHORT)" --root "$(ROOT)" $(if $(OUT),--out "$(OUT)")
+	@$(MAKE) --no-print-directory site-where-possible FROM="$(or $(OUT),build/course)"
 
 test: setup ## lint, unit tests, and the notebooks under nbval
 	@$(RUN) -m ruff check .
@@ -69,6 +70,8 @@ notebook-tests: setup
 
 # Files written by PyTorch and by Keras 2, against their own answers. Its environment sees the packages of the first one.
 INTEROP := .venv-interop
+# Without any of these, the tests that need it are skipped and say so.
+BROWSER := -r util/course/website/requirements.txt playwright==1.65.2 axe-playwright-python==0.1.8 pypdf==7.1.1 jupyter-repo2docker==2026.4.0
 TORCH := torch==2.13.0 torchvision==0.28.0 torchxrayvision==1.5.7
 NBGRADER := nbgrader==0.9.6
 
@@ -79,13 +82,15 @@ interop-where-possible: setup ## the same where they can be installed, else a wo
 	@if $(MAKE) --no-print-directory $(INTEROP)/.ready > /dev/null 2>&1; then $(MAKE) --no-print-directory test-interop; \
 	else echo "Not run: tests/interop, because $(TORCH) or tf-keras cannot be installed here."; fi
 
-$(INTEROP)/.ready: $(READY)
+$(INTEROP)/.ready: $(READY) util/course/website/requirements.txt
 	@rm -rf $(INTEROP)
 	@$(RUN) -m venv $(INTEROP)
 	@$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tf-keras==2.21.0
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(NBGRADER)
+	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(BROWSER) \
+	|| echo "Not installed: $(BROWSER). Tests of the site and of Binder are skipped."
 	@touch $@
 
 coverage: setup ## lines that the tests run, room by room, with a floor for each (with PyTorch where it can be installed)
@@ -113,26 +118,42 @@ lab: learn ## JupyterLab on the first notebook of that copy
 instructor: setup ## nbgrader's source tree and slides into build/instructor
 	@$(RUN) -m util instructor
 
-# Sphinx and its theme, beside the packages of the course: make site works from the executed notebooks alone.
+# Sphinx and its theme, beside the packages of the course: the site is made of the executed notebooks alone.
 SITE := .venv-site
-SPHINX := sphinx==9.0.4 myst-nb==1.4.0 sphinx-book-theme==1.4.0 sphinx-copybutton==0.5.2
+SPHINX := util/course/website/requirements.txt
 FROM ?= notebooks
 
 site: $(SITE)/.ready ## the course as a site in build/site, with search and a glossary (FROM=build/course for your own run)
-	@$(SITE)/bin/python -m util site --from "$(FROM)"
+	@$(SITE)/bin/python -m util site --from "$(FROM)" $(if $(OUT),--out "$(OUT)/site")
 
-$(SITE)/.ready: $(READY)
+# Offline, pip is not to wait long. What pip says is kept for those who ask why there is no site.
+site-where-possible: setup
+	@if PIP_RETRIES=1 PIP_TIMEOUT=15 $(MAKE) -s --no-print-directory $(SITE)/.ready 2> /dev/null; then \
+	$(SITE)/bin/python -m util site --from "$(FROM)" $(if $(OUT),--out "$(OUT)/site") \
+	|| echo "There is no site, for the reason above; the pages in $(FROM) are all there."; \
+	else echo "There is no site with search, because Sphinx cannot be installed here (offline?); the pages in $(FROM) are all there."; fi
+
+$(SITE)/.ready: $(READY) $(SPHINX)
+	@echo "Sphinx, which makes the site, is installed in $(SITE); once, in about a minute"
 	@rm -rf $(SITE)
 	@"$(RUN)" -m venv $(SITE)
 	@$(RUN) -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$($(SITE)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/course.pth
-	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check $(SPHINX)
+	@$(SITE)/bin/python -m pip install --quiet --disable-pip-version-check -r $(SPHINX) 2> $(SITE)/pip.log || { \
+	tail -n 1 $(SITE)/pip.log; exit 1; }
 	@touch $@
+
+pdf: setup ## the course on paper, build/paper/course.pdf, where there is a Chromium, Chrome or Edge (FROM=build/course)
+	@$(RUN) -m util pdf --from "$(FROM)" $(if $(OUT),--out "$(OUT)")
 
 bench: setup ## seconds and memory on this machine
 	@$(RUN) -m tests.bench
 
 fuzz: setup ## damaged and hostile input by the thousand, for an hour or so; KINDS="films server" for some of it
 	@$(RUN) -m tests.fuzz $(KINDS)
+
+# MODULE=data/own_film, and N and SEED of the draw (Linux and macOS)
+mutants: setup ## for maintainers: small faults in one module that no test notices (MODULE, N, SEED)
+	@$(RUN) -m tests.mutants $(MODULE) $(N) $(SEED)
 
 notebooks: setup ## for maintainers: freshly executed outputs (phantom cohort) into notebooks/
 	@$(RUN) -m util course --save

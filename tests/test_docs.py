@@ -10,8 +10,8 @@ import pytest
 from util.data.cohort import HOME
 
 UTIL = HOME / "util"
-WITH_EXAMPLES = ("metrics", "losses", "data", "explain")
-WITH_TYPES = ("metrics", "data", "models")
+WITH_EXAMPLES = ("metrics", "losses", "data", "explain", "clinic")
+WITH_TYPES = ("metrics", "data", "models", "clinic")
 RELATED = re.compile(r"^(?P<name>[\w.]+) : \S")
 TAUGHT = re.compile(r"Taught in lesson ([1-9]|1[0-5])(, section \d+)?\.")
 FLAGS = doctest.ELLIPSIS

@@ -11,7 +11,7 @@ LAYERS = {
     "": 1,
     "metrics": 2, "losses": 2, "data": 2,
     "phantom": 3, "models": 3, "checks": 3,
-    "leaks": 4, "explain": 4,
+    "leaks": 4, "explain": 4, "clinic": 4,
     "training": 5, "course": 5,
 }  # fmt: skip
 NETWORKS = {"keras", "tensorflow", "torch"}

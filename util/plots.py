@@ -146,15 +146,15 @@ def show_films(cohort, images, titles=None, columns=4, boxes=False, alt=None):
     images = list(images)
     titles = images if titles is None else list(titles)
     rows = -(-len(images) // columns)
-    width = min(2.25, 9 / columns)
-    size = (width * columns, (width + 0.35) * rows)
+    width = min(2.25, 5.4 / columns)  # the whole figure stays legible on a telephone
+    size = (width * columns, (width + 0.45) * rows)
     fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for ax in axes.flat[len(images) :]:
         ax.axis("off")
     for ax, image, title in zip(axes.flat, images, titles, strict=False):
-        draw_film(ax, cohort.read(image), film_title(cohort, title))
+        draw_film(ax, cohort.read(image), textwrap.fill(film_title(cohort, title), int(12 * width)))
         ax.set(xticks=[], yticks=[], xlabel="", ylabel="")
-        ax.title.set_fontsize("small")
+        ax.title.set_fontsize(10)
         if boxes:
             draw_boxes(ax, cohort.boxes[cohort.boxes["Image"] == image])
     show(fig, alt or "A grid of chest films: " + ", ".join(titles))

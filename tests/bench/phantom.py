@@ -1,4 +1,4 @@
-"""Bench of the simulated films."""
+"""Bench of the simulated films and of twins."""
 
 import io
 import json
@@ -24,6 +24,23 @@ def bench():
         row("  of it the patient's body, films of a patient share it", f"{patient:.1f}")
         row("  films in an hour on one core", f"{3.6e6 / film:,.0f}")
         row("  peak MB of the process", f"{peak:.0f}")
+    twin()
+
+
+def twin(pairs=8):
+    """A further twin of one patient, drawn on one core, against a forward pass of the embedded network."""
+    from tests.bench import best
+    from util.models.predict import predict_films
+    from util.models.weights import load_pretrained
+    from util.phantom.twins import family, people
+
+    patient, pretrained = people(1, seed=12)[0], load_pretrained("phantom")
+    changes = [{"Effusion": severity} for severity in np.linspace(0.2, 0.9, pairs)]
+    films = np.stack([pretrained.preprocessing(pair.twin.pixels) for pair in family(patient, changes)])
+    predict_films(pretrained.model, films)  # compiles
+    drawn = best(lambda: list(family(patient, changes)), 3) / (pairs + 1)
+    passed = best(lambda: predict_films(pretrained.model, films), 3) / pairs
+    row("a twin of 320 pixels: ms", f"{1000 * drawn:.0f}", f"{drawn / passed:.2f} forward passes; goal at most 0.5")
 
 
 def measure(size):

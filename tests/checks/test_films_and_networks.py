@@ -45,7 +45,7 @@ TRANSMITTED = Bank(
         "percent": (lambda mu, cm: 100 * np.exp(-np.dot(mu, cm)), "percent"),
         "rounded": (lambda mu, cm: round(np.exp(-np.dot(mu, cm)), 2), "rounded"),
         "logarithm": (lambda mu, cm: -np.dot(mu, cm), "logarithm"),
-        "text": (lambda mu, cm: f"{np.exp(-np.dot(mu, cm)):.2f}", None),
+        "text": (lambda mu, cm: f"{np.exp(-np.dot(mu, cm)):.2f}", "returns text"),
         "square": (lambda mu, cm: np.exp(-np.dot(mu, cm**2)), None),
     },
 )

@@ -69,7 +69,9 @@ BITS = Bank(
         "rolled": (lambda s: s > np.roll(s, 1, axis=1), "none on its left"),
         "by more than one": (lambda s: np.diff(s.astype(float), axis=1) > 1, "difference of 1"),
         "left to right": (lambda s: (s[:, 1:] > s[:, :-1])[:, ::-1], "reverse"),
-        "text": (lambda s: "0110", None),
+        "text": (lambda s: "0110", "returns text"),
+        "bits as texts": (lambda s: (s[:, 1:] > s[:, :-1]).astype(int).astype(str), "returns text"),
+        "lists of texts": (lambda s: [[str(int(bit)) for bit in row] for row in s[:, 1:] > s[:, :-1]], "returns text"),
     },
 )
 

@@ -45,7 +45,7 @@ CHANNELS = Bank(
         "brackets": (lambda c, n, g: (c + n) * g, None),
         "all bars": (lambda c, n, g: sum(c + k * g for k in range(n + 1)), "LAST"),
         "list": (lambda c, n, g: [c + k * g for k in range(n + 1)], "after every layer"),
-        "text": (lambda c, n, g: str(c + n * g), "cannot be read as numbers"),
+        "text": (lambda c, n, g: str(c + n * g), "returns text"),
         "only the first block": (lambda c, n, g: 256, None),
     },
 )

@@ -64,7 +64,7 @@ WORTH = Bank(
         "whole films": (within(lambda f, a, t: int(worth(f, a, t) + 1e-9)), "rounded down"),
         "rounded": (within(lambda f, a, t: round(worth(f, a, t))), "rounded"),
         "infinite at the end": (lambda f, a, t: np.inf if t >= a[-1] else worth(f, a, t), "At the last AUC"),
-        "text": (lambda f, a, t: "more than there are", "cannot be read as numbers"),
+        "text": (lambda f, a, t: "more than there are", "returns text"),
         "the mean": (lambda f, a, t: f.mean(), None),
         "curve": (lambda f, a, t: np.exp(np.interp(a, a, np.log(f))), "shape"),
     },

@@ -18,6 +18,7 @@ from util.data.cohort import HOME
 PYPROJECT = tomllib.loads((HOME / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 PYTHONS = [f"3.{minor}" for minor in range(40) if SpecifierSet(PROJECT["requires-python"]).contains(f"3.{minor}.5")]
+SPHINX = "util/course/website/requirements.txt"
 OLDEST, NEWEST = PYTHONS[0], PYTHONS[-1]
 
 
@@ -157,23 +158,30 @@ def place(tmp_path):
     programs.mkdir()
     for name in ("Makefile", "pyproject.toml", "requirements.lock"):
         shutil.copy(HOME / name, course)
-    for name in ("make", "sed", "sort", "echo", "rm", "touch", "mkdir", "cp"):
+    (course / SPHINX).parent.mkdir(parents=True)
+    shutil.copy(HOME / SPHINX, course / SPHINX)
+    for name in ("make", "sed", "sort", "echo", "rm", "tail", "touch", "mkdir", "cp"):
         (programs / name).symlink_to(shutil.which(name))
     return course
 
 
-def a_python(place, name, version, pip=0):
-    """Put a program into the folder of programs that takes itself for a Python of a version; its pip exits with `pip`."""
+def a_python(place, name, version, pip=0, sphinx=0, site=0):
+    """Put a program into the folder of programs that takes itself for a Python of a version.
+
+    Its pip exits with `pip`, for the packages of the site with `sphinx`; the site's command exits with `site`.
+    """
     shown = tuple(int(part) for part in version.split("."))
     path = place.parent / "bin" / name
     path.write_text(
         f"""#!/bin/sh
 case "$1 $2 $3" in
 --version*) echo "Python {version}";;
+*purelib*) pwd;;
 -c*) exec "{sys.executable}" -c 'import sys; sys.version_info = {shown}; exec(sys.argv[1])' "$2";;
 "-m venv "*) mkdir -p "$3/bin" && cp "$0" "$3/bin/python";;
-"-m pip "*) echo "$@" >> pip.log; exit {pip};;
+"-m pip "*) echo "$@" >> pip.log; case "$*" in *website*) echo "no network" >&2; exit {sphinx};; *) exit {pip};; esac;;
 "-m util course") echo "the course runs";;
+"-m util site") shift 2; echo "the site: $@"; exit {site};;
 *) exit 9;;
 esac
 """
@@ -257,10 +265,31 @@ def test_setup_is_done_once_and_says_what_it_does(place):
     assert f"1 of 2: an empty environment in .venv, of Python {NEWEST}.0" in output
     assert "2 of 2: " in output
     assert "the course runs" in output
-    assert (place / "pip.log").read_text().split() == [
-        *("-m", "pip", "install", "--disable-pip-version-check", "--require-hashes", "-r", "requirements.lock")
+    assert (place / "pip.log").read_text().splitlines() == [
+        "-m pip install --disable-pip-version-check --require-hashes -r requirements.lock",
+        f"-m pip install --quiet --disable-pip-version-check -r {SPHINX}",
     ]
-    assert make(place, "course") == (0, "the course runs\n")
+    assert make(place, "course") == (0, "the course runs\nthe site: site --from build/course\n")
+    assert make(place, "course", "OUT=a folder") == (
+        0,
+        "the course runs\nthe site: site --from a folder --out a folder/site\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "broken, why",
+    [
+        ({"sphinx": 1}, "no network\nThere is no site with search, because Sphinx cannot be installed here (offline?)"),
+        ({"site": 2}, "There is no site, for the reason above"),
+    ],
+)
+def test_without_a_site_the_course_has_passed_and_its_pages_are_named(place, broken, why):
+    a_python(place, "python3", NEWEST + ".0", **broken)
+    status, output = make(place, "course")
+    assert status == 0, output
+    assert "the course runs\n" in output
+    assert why.splitlines()[0] in output and why.splitlines()[-1] in output
+    assert output.endswith("the pages in build/course are all there.\n")
 
 
 def test_setup_that_failed_is_begun_again(place):
@@ -295,7 +324,11 @@ def test_make_alone_lists_every_target(place):
     status, output = make(place)
     assert status == 0
     targets = re.search(r"^\.PHONY: (.*)", text("Makefile"), re.MULTILINE).group(1).split()
-    targets = [target for target in targets if target not in ("unit-tests", "notebook-tests")]  # parts of `test`
+    targets = [
+        target
+        for target in targets
+        if target not in ("unit-tests", "folder-tests", "notebook-tests", "site-where-possible")
+    ]  # parts of `test`
     assert re.findall(r"^  ([a-z-]+) +\S", output, re.MULTILINE) == targets
 
 

@@ -1,5 +1,6 @@
 """The sources of the site: every lesson, its minutes and its figures; pages of the rooms that Sphinx can read."""
 
+import importlib.util
 import re
 
 import nbformat
@@ -7,7 +8,7 @@ import pytest
 
 from tests.helpers.notebook_rules import NAMES
 from util.course.editions import NOTEBOOKS
-from util.course.website.build import ROOMS, anchor, glossary, write_sources
+from util.course.website.build import ROOMS, _guide, anchor, build, glossary, main, write_sources
 from util.data.cohort import HOME
 from util.errors import CourseError
 from util.markup import picture_of
@@ -59,6 +60,48 @@ def test_a_room_has_a_page_of_all_its_modules(source, room):
     )
     modules = {path.stem for path in (HOME / "util" / room).glob("*.py")} - {"__init__"}
     assert {name for _, name in listed} == modules and {name for name, _ in listed} == {room}
+
+
+def test_the_instructors_guide_is_there_and_its_links_lead_to_pages(source):
+    page = (source / "instructors.md").read_text(encoding="utf-8")
+    assert page.startswith("# Instructor's guide\n")
+    for target in re.findall(r"\]\(([^)#]+)\)", page):
+        assert target.startswith("https://") or (source / target).is_file(), target
+
+
+def test_links_of_the_guide_are_turned():
+    text = (
+        "[1](01_a.ipynb), [2](02_b.ipynb), [terms](glossary.md), [code](../util/README.md), [web](https://example.org)"
+    )
+    assert _guide(text, {"01_a"}) == (
+        "[1](lessons/01_a.ipynb), 2, [terms](glossary.md), code, [web](https://example.org)"
+    )
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: True)
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(CourseError, match="holds something other than the site"):
+        build(tmp_path)
+    assert (tmp_path / "letter.txt").read_text() == "mine"
+
+
+def test_without_sphinx_it_is_said_how_to_get_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["--out", str(tmp_path / "site")]) == 2
+    assert "The site needs sphinx and myst_nb" in (said := capsys.readouterr().err)
+    assert "pip install -r util/course/website/requirements.txt" in said and not list(tmp_path.iterdir())
+
+
+def test_each_fold_says_what_it_holds(source):
+    lesson = nbformat.read(source / "lessons" / "06_roc.ipynb", as_version=4)
+    shown = [cell.metadata["mystnb"]["code_prompt_show"] for cell in lesson.cells if "mystnb" in cell.metadata]
+    assert shown[0] == "Show the set-up: find the course and choose the cohort"
+    assert {"Show the solution", "Show the code"} <= set(shown)
+
+
+def test_the_first_page_says_which_films_the_lessons_ran_on(source):
+    assert "as it ran on 1,620 simulated films" in " ".join((source / "index.md").read_text(encoding="utf-8").split())
 
 
 def test_terms_are_explained_where_they_are_met(source):

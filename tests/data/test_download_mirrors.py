@@ -120,6 +120,7 @@ def test_problems_are_told_in_words(tmp_path, monkeypatch):
         == problem(b"version https://git-lfs.github", 3)
         == ("it is a web page or a link, perhaps a page to log in")
     )
+    assert "web page" in problem(b" " * 999 + b"<") and problem(b" " * 1000 + b"<") is None  # its first 1,000 bytes
     assert problem(CONTENT, None, None, git_sha1(CONTENT)) is None
     assert problem(CONTENT, None, None, "0" * 40) == "its content is not that of the pinned commit"
     assert problem(CONTENT, None, "0" * 64) == "its SHA-256 is another"
@@ -145,6 +146,18 @@ def test_a_film_without_a_hash_must_be_a_picture(tmp_path):
 
 def test_git_names_bytes_as_git_does():
     assert git_sha1(b"") == "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # git hash-object /dev/null
+    assert git_sha1(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
+
+
+def test_git_names_bytes_where_sha1_is_no_longer_a_proof(monkeypatch):
+    """A machine under FIPS rules refuses SHA-1 for security, and gives it for a name."""
+
+    def strict(data=b"", *, usedforsecurity=True, sha1=hashlib.sha1):
+        if usedforsecurity:
+            raise ValueError("disabled for FIPS")
+        return sha1(data, usedforsecurity=False)
+
+    monkeypatch.setattr(hashlib, "sha1", strict)
     assert git_sha1(b"hello\n") == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 

@@ -89,6 +89,27 @@ def test_films_that_fail_now_and_then_do_not_end_it(published, tmp_path, monkeyp
     assert set(fetch_nih(tmp_path).failed) == set(every_other)
 
 
+def test_it_asks_five_times_in_vain_and_no_more(tmp_path, monkeypatch):
+    """One film after the other, so that the count of failures is never behind."""
+    asked = []
+
+    class InTurn:
+        def __init__(self, _):
+            self.map, self.shutdown = map, lambda **_: None
+
+    def fails(film, *_, **__):
+        asked.append(film.name)
+        raise fetch.CourseError("in vain")
+
+    monkeypatch.setattr(fetch, "ThreadPoolExecutor", InTurn)
+    monkeypatch.setattr(fetch, "download", fails)
+    failed = fetch._download_all([fetch.Remote("u", f"{k}.png") for k in range(8)], tmp_path)
+    assert asked == [f"{k}.png" for k in range(5)] and list(failed.values())[4:6] == [
+        "in vain",
+        "not asked for any more",
+    ]
+
+
 def test_how_patient_it_is():
     assert fetch.GIVE_UP == 5 and fetch.TOGETHER == 4 and fetch.SHOWN == 10
 
@@ -159,6 +180,16 @@ def test_a_list_of_films_that_is_none(published, tmp_path, listing, there, capsy
     assert "is not the list of films" in (text := capsys.readouterr().err) or "is not the file wanted" in text
     published.files[f"/repos/{repository}/contents/{path}"] = good
     assert main(["--to", str(tmp_path)]) == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["../00000001_000.png", "/00000001_000.png", "..\\00000001_000.png", "x.png", "00000001_000.png\n.png"]
+)
+def test_a_list_names_films_and_no_other_path(tmp_path, name):
+    """Size and hash are as they should be: the name alone would lead out of the folder."""
+    for listed, problem in (("00000001_000.png", None), (name, "it is not the list of films")):
+        (tmp_path / "x").write_text(json.dumps([{"name": listed, "size": 1, "sha": "0" * 40}]))
+        assert fetch.Listing("u", "x").problem(tmp_path / "x") == problem
 
 
 def test_a_list_may_be_as_large_as_github_makes_them(tmp_path):

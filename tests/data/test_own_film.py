@@ -177,8 +177,10 @@ def test_files_that_cannot_be_shown(make, words, stored):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(CourseError, match=r"absent\.dcm cannot be read"):
+    with pytest.raises(CourseError, match=r"absent\.dcm cannot be read \(No such file or directory\)"):
         read_own_film(tmp_path / "absent.dcm")
+    with pytest.raises(CourseError, match=r"cannot be read \(no file can have this name\)"):
+        read_own_film(tmp_path / "zero\0byte.dcm")
 
 
 def test_a_table_of_gray_levels(stored):

@@ -24,6 +24,9 @@ NAMES = [
     "09_gradcam",
     "10_is_the_map_right",
     "11_price_of_a_real_film",
+    "12_what_if",
+    "13_i_dont_know",
+    "14_a_year_in_the_clinic",
     "15_appendix",
 ]
 
@@ -31,7 +34,7 @@ NAMES = [
 APPENDIX = 15  # collects what the lessons left out: no exercises are asked of it
 
 
-WITHOUT_TENSORFLOW = (2, 3, 6, 7, 8, 11)
+WITHOUT_TENSORFLOW = (2, 3, 6, 7, 8, 11, 13, 14)
 
 
 SETUP = (HOME / "util" / "course" / "setup_cell.py").read_text(encoding="utf-8").strip()

@@ -1,5 +1,6 @@
 """Films to look at: one patient whose exposure is kept, names of what is where, and a reading test."""
 
+import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -7,14 +8,16 @@ import pytest
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.phantom import gallery as module
+from util.phantom.chest import Chest, make_camera, resting_shape
 from util.phantom.reading import ReadingTest
-from util.phantom.render import boxes
+from util.phantom.render import boxes, render
 from util.plots import BOX_COLOUR
 
 
 @pytest.fixture(autouse=True)
 def small_films(monkeypatch):
     monkeypatch.setattr(module, "SIZE", 128)
+    monkeypatch.setattr(module, "FINE", 128)
     yield
     plt.close("all")
 
@@ -24,22 +27,60 @@ def yellow(ax):
 
 
 @pytest.mark.parametrize("finding", FINDINGS)
-def test_a_row_shows_normal_film_finding_and_box(finding):
+def test_a_block_shows_normal_film_finding_box_and_a_part(finding):
     fig = module.gallery(finding)
-    assert module.SEEN[finding] in fig.subfigs[0].get_suptitle()
-    normal, film, boxed = fig.axes[:3]
-    assert [ax.get_title() for ax in fig.axes] == ["normal", "with the finding", "boxed"]
-    assert not yellow(normal) and not yellow(film)
+    assert module.SEEN[finding] in fig.subfigs[0].get_suptitle().replace("\n", " ")
+    normal, film, boxed, part = fig.axes
+    assert [ax.get_title() for ax in fig.axes] == ["normal", "with the finding", "boxed", "enlarged"]
+    assert not yellow(normal) and not yellow(film) and not yellow(part)
     drawn = [(patch.get_x(), patch.get_y(), patch.get_width(), patch.get_height()) for patch in yellow(boxed)]
-    shown = module.patient_film(finding, module.MARKED)
-    assert drawn == boxes(shown.masks[finding]) != []
+    shown = module.patient_film(finding, module.MILDER.get(finding, module.MARKED))
+    found = boxes(shown.masks[finding])
+    assert drawn and set(drawn) <= set(found)
+    assert all(w * h < 0.01 * drawn[0][2] * drawn[0][3] for *_, w, h in set(found) - set(drawn))
+    (left, right), (bottom, top) = part.get_xlim(), part.get_ylim()
+    assert 0 <= left < right <= 128 and 0 <= top < bottom <= 128 and right - left == pytest.approx(bottom - top)
     assert np.array_equal(film.images[0].get_array(), shown.pixels)
     assert np.array_equal(normal.images[0].get_array(), module.patient_film().pixels)
 
 
 def test_a_gallery_of_several():
     fig = module.gallery("Mass", "Nodule")
-    assert len(fig.axes) == 6 and len(fig.subfigs) == 2
+    assert len(fig.axes) == 8 and len(fig.subfigs) == 2
+
+
+def test_septal_lines_are_short_thin_level_and_at_the_bases():
+    """Kerley B: measured as what they add to a film, on the side of the lung next to the wall."""
+    body, taken = module._person("PA", module.PATIENT, "M")
+    chest = Chest(body, taken, make_camera(body, taken, 400), resting_shape(body, taken))
+    before = chest.extra.copy()
+    module.septal_lines(chest, 0.8)
+    added = chest.extra - before
+    drawn = added > 0.3 * added.max()
+    lines = cv2.connectedComponentsWithStats(drawn.astype(np.uint8))[2][1:]
+    wide, high = (lines[:, k] / chest.camera.magnification(0) * np.ptp(chest.x) / 400 for k in (2, 3))
+    assert 10 <= len(lines) <= 20
+    assert (wide < 2.2).all() and (high < 0.6).all() and np.median(wide) > 0.7 and (wide > high).all()
+    assert (chest.y[drawn] > 0.7 * chest.dome).all() and (chest.y[drawn] < 1.15 * chest.dome).all()
+    to_the_wall = [abs(np.abs(chest.x[y, x : x + w]).max() - body.border(chest.y[y, x])) for x, y, w, *_ in lines]
+    assert np.median(to_the_wall) < 0.4
+
+
+def test_the_lines_are_of_the_gallery_alone():
+    """A film that is drawn without touches is as it was: the released films do not know of the lines."""
+    body, taken = module._person("PA", module.PATIENT, "M")
+    plain = render(body, taken, {"Edema": 0.8}, module.SEED, 128, {"Edema": 0}, module.patient_film().window)
+    lined = module.patient_film("Edema", 0.8)
+    assert np.array_equal(plain.masks["Edema"], lined.masks["Edema"])
+    assert not np.array_equal(plain.pixels, lined.pixels)
+    again = render(body, taken, {"Edema": 0.8}, module.SEED, 128, {"Edema": 0}, module.patient_film().window, ())
+    assert np.array_equal(plain.pixels, again.pixels)
+
+
+@pytest.mark.parametrize("finding", ["Pneumonia", "Infiltration"])
+def test_the_gallery_s_patches_do_not_outshine_bone(finding):
+    film, normal = module.patient_film(finding, module.MILDER[finding]), module.patient_film()
+    assert np.quantile(film.pixels[film.masks[finding]], 0.95) < np.quantile(normal.pixels, 0.95)
 
 
 @pytest.mark.parametrize("finding", ["Edema", "Emphysema", "Effusion", "Mass"])

@@ -15,4 +15,7 @@ for_whom              lesson 8
 gradcam               lesson 9
 is_the_map_right      lesson 10
 price_of_a_real_film  lesson 11
+what_if               lesson 12
+i_dont_know           lesson 13
+a_year_in_the_clinic  lesson 14
 """

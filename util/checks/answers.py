@@ -141,13 +141,24 @@ def leaves(value):
     parts = list(value) if several else [value]
     made = []
     for part in parts:
-        if isinstance(part, str | bytes | dict | set):
+        if isinstance(part, dict | set) or text_in(part) is not None:  # NumPy would read "0.5" as a number
             raise ValueError("no numbers")
         try:
             made.append(np.asarray(part, dtype=float))
         except (TypeError, ValueError):
             raise ValueError("no numbers") from None
     return made
+
+
+def text_in(value):
+    """The first text in an answer, or None: '1' looks like a number when it is printed, but it is none."""
+    if isinstance(value, str | bytes):
+        return value
+    if isinstance(value, np.ndarray | pd.Series | pd.Index | pd.DataFrame):
+        value = np.asarray(value).ravel()
+        value = () if value.dtype.kind in "biufc" else value  # an array of numbers needs no search
+    parts = value if isinstance(value, list | tuple | np.ndarray) else ()
+    return next((text for part in parts if (text := text_in(part)) is not None), None)
 
 
 def pairs_of(answer, value):
@@ -197,6 +208,8 @@ def wrong_form(answer, expected, name, returns):
         wanted = leaves(expected)
     except ValueError:
         return None
+    if (text := text_in(answer)) is not None:
+        return f"{asked}; yours returns text ({text[:20]!r}), not numbers. Return the numbers themselves, without str() or an f-string."
     try:
         given, wanted = pairs_of(answer, expected)
     except ValueError:

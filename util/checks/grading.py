@@ -5,6 +5,7 @@ seeded inputs with uneven, unround numbers, and a look at whether it merely call
 """
 
 import copy
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -235,6 +236,72 @@ def _elsewhere(rng):
     return float(rng.normal()), float(rng.uniform(0.4, 1.6)), float(rng.normal(-2, 1)), float(here), float(there)
 
 
+def _doubtful(rng):
+    films = int(rng.integers(9, 60))
+    return (rng.random(films) < 0.4).astype(int), rng.normal(size=films), int(rng.integers(1, films + 1)) / films
+
+
+def _calibration(rng):
+    films = int(rng.integers(3, 90))
+    return rng.random(films), float(rng.uniform(0.03, 0.6))
+
+
+def _weighted_calibration(rng):
+    scores, alpha = _calibration(rng)
+    return scores, rng.uniform(0.2, 3, len(scores)), float(rng.uniform(0.2, 3)), alpha
+
+
+def _films_with_findings(rng):
+    films, findings = int(rng.integers(13, 40)), int(rng.integers(2, 7))
+    y = (rng.random((films, findings)) < 0.4).astype(int)
+    y[np.arange(films), rng.integers(0, findings, films)] = 1
+    return y, rng.random((films, findings)), float(rng.uniform(0.1, 0.6))
+
+
+def _decisions(rng):
+    films = int(rng.integers(30, 140))
+    truth, called, by_hand = (rng.random(films) < share for share in rng.uniform(0.2, 0.6, 3))
+    return truth, called, by_hand, float(rng.uniform(2, 30)), float(rng.uniform(0.02, 0.9))
+
+
+def _week(rng):
+    p = rng.beta(0.7, 3, int(rng.integers(30, 140)))
+    return (rng.random(len(p)) < p).astype(int), p
+
+
+def _sums(rng):
+    up, down = map(float, rng.gamma(1, 1.5, 2))
+    return up, down, float(rng.normal(0, 2)), float(rng.uniform(0.1, 1))
+
+
+def _readings(rng):
+    films = int(rng.integers(60, 140))
+    truth = rng.random(films) < rng.uniform(0.3, 0.7)
+    alone, advice = truth ^ (rng.random(films) < 0.3), truth ^ (rng.random(films) < 0.4)
+    return truth, alone, advice, np.where(rng.random(films) < rng.uniform(0.2, 0.8), advice, alone)
+
+
+def _pairs_of_logits(rng):
+    before = rng.normal(-2, 1.5, int(rng.integers(4, 30)))
+    return before, before + rng.normal(0.6, 0.7, len(before)), float(rng.uniform(1.9, 3.2))
+
+
+def _rising_shares(rng):
+    low, high = (np.sort(rng.uniform(*ends, int(rng.integers(2, 6)))) for ends in ((0.01, 0.48), (0.53, 0.99)))
+    return np.sort(rng.uniform(0, 1, len(low) + len(high))), np.concatenate([low, high])
+
+
+def _weigh(weights, picture):
+    return float(np.tanh(np.sum(weights * np.asarray(picture, float)) / 50))
+
+
+def _patched_pair(rng):
+    shape = tuple(rng.integers(3, 9, 2))
+    film = rng.normal(100, 20, shape)
+    twin = film + rng.normal(8, 9, shape) * (rng.random(shape) < 0.6)
+    return partial(_weigh, rng.normal(size=shape)), film, twin, rng.random(shape) < 0.4
+
+
 INPUTS = {
     "films_and_networks.transmitted": (_layers, _numbers),
     "films_and_networks.shadow": (_beam, _numbers),
@@ -270,7 +337,18 @@ INPUTS = {
     "is_the_map_right.overlap": (_map_and_mask, _numbers),
     "is_the_map_right.gain": (_paired_scores, _numbers),
     "is_the_map_right.likeness": (_two_sets_of_maps, _numbers),
+    "what_if.paired_effect": (_pairs_of_logits, _numbers),
+    "what_if.half_severity": (_rising_shares, _numbers),
+    "what_if.restored": (_patched_pair, _numbers),
     "price_of_a_real_film.films_worth": (_curve, _numbers),
     "price_of_a_real_film.probability_elsewhere": (_elsewhere, _numbers),
+    "i_dont_know.risk_at": (_doubtful, _numbers),
+    "i_dont_know.conformal_limit": (_calibration, _numbers),
+    "i_dont_know.weighted_limit": (_weighted_calibration, _numbers),
+    "i_dont_know.safe_threshold": (_films_with_findings, _numbers),
+    "a_year_in_the_clinic.year_cost": (_decisions, _numbers),
+    "a_year_in_the_clinic.in_the_large_z": (_week, _numbers),
+    "a_year_in_the_clinic.cusum_step": (_sums, _numbers),
+    "a_year_in_the_clinic.over_reliance": (_readings, _numbers),
 }
 AT_RANDOM = ("roc.draw_films", "price_of_a_real_film.whole_patients")

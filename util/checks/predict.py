@@ -48,7 +48,7 @@ check_channels_after_block = Check(
          "These are the channels after every layer. Only those after the last one are asked for."),
     ],
     idea="Go through a small block by hand: 10 channels come in, and each of two layers appends 3. What is there "
-    "after the first layer,"
+    "after the first layer, "
     "and after the second?",
     right="a dense block adds its growth rate once for each layer, and keeps what came in.",
 )  # fmt: skip

@@ -5,11 +5,14 @@ colab          what Colab lacks
 run            execute the notebooks
 pages          notebooks as pages
 badges         buttons for Colab and Binder
+binder         what Binder installs
 lessons        what the titles of the notebooks say
 minutes        how long a lesson takes
 editions       the learner's copy
 instructor     nbgrader's source tree, slides
 website        the site
+paper          one page to print, and its PDF
+lite           a trial: lessons in a browser, without an install
 readme_tables  the README's tables
 coverage       simulated: do intervals hold the truth?  (lesson 6)
 """

@@ -22,7 +22,7 @@ PLACES = {
     6: (5, 1),
     9: (6.1, 1),
 }  # columns and rows of the picture
-PLACES |= {11: (2.6, 0), 8: (3.8, 0), 7: (5, 0), 10: (6.1, 0), 15: (1.3, -0.9)}
+PLACES |= {11: (2.6, 0), 8: (3.8, 0), 7: (5, 0), 10: (6.1, 0), 15: (2.5, -0.9)}
 PLACES |= {12: (6.1, -0.9), 13: (5, -0.9), 14: (3.8, -0.9)}
 
 
@@ -109,8 +109,13 @@ def path_picture(lessons, file):
         colour = PALETTE[0] if lesson.core else "white"
         box = {"boxstyle": "round,pad=0.5", "facecolor": colour, "edgecolor": PALETTE[0]}
         words = lesson.stem[3:].replace("_", " ").replace("price of a real film", "price of\na real film")
-        words = words.replace(" and ", "\nand ").replace("is the map", "is the\nmap").replace("weighted ", "weighted\n")
-        words = words.replace("roc", "ROC").replace("gradcam", "Grad-CAM")
+        words = (
+            words.replace(" and ", "\nand ")
+            .replace("is the map", "is the\nmap")
+            .replace("weighted ", "weighted\n")
+            .replace("year in", "year in\n")
+        )
+        words = words.replace("i dont know", "I don't\nknow").replace("roc", "ROC").replace("gradcam", "Grad-CAM")
         text = f"{lesson.number}\n{words}\n{lesson.minutes} min"
         ax.text(1.25 * x, 1.6 * y, text, ha="center", va="center", fontsize=9, bbox=box,
                 color="white" if lesson.core else "black", zorder=3)  # fmt: skip

@@ -1,8 +1,6 @@
 """One interface to two cohorts: simulated films with known truth (`phantom`) and real ones (`nih`)."""
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from util.data.tables import read_table
 from util.errors import CourseError
 from util.findings import FINDINGS
 from util.progress import progress
+from util.threads import workers
 
 HOME = settings.course_home()
 PHANTOM = HOME / "data" / "phantom"
@@ -151,7 +150,7 @@ def film_by_film(
         except CourseError as error:
             return image, None, error
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with workers() as pool:
         for image, answer, error in progress(pool.map(take, images), label, total=len(images)):
             if error is None:
                 answers[image] = answer

@@ -1,4 +1,4 @@
-"""One look at everything that may leak in a cohort, with a verdict that can be acted on. Taught in notebook 3."""
+"""One look at everything that may leak in a cohort, with a verdict that can be acted on. Taught in lesson 3."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -193,7 +193,7 @@ def _columns(columns):
         return Check("columns", CLEAN, "no column of the table predicts a finding well")
     seen = "; ".join(_tells(row) for _, row in strong.head(3).iterrows())
     more = f"; and {len(strong) - 3} more" if len(strong) > 3 else ""
-    return Check("columns", CONFOUNDER, seen + more, "report scores within its groups as well (notebook 8)")
+    return Check("columns", CONFOUNDER, seen + more, "report scores within its groups as well (lesson 8)")
 
 
 def _step(name, fit, cohort, unreadable):

@@ -4,7 +4,7 @@ The model needs no network and seconds on two cores: a film of 64 x 64 pixels be
 in each of 8 x 8 cells (Dalal and Triggs 2005, doi 10.1109/CVPR.2005.177), and ridge regression makes a score for each
 finding of these 512 numbers. It is no good reader, and need not be: what counts is the difference between two splits.
 
-    python -m util leak-cost              the table of notebook 3
+    python -m util leak-cost              the table of lesson 3
     python -m util leak-cost --network    the same with the frozen features of the course's DenseNet-121; some minutes
 """
 

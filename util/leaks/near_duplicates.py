@@ -5,8 +5,6 @@ of phash in the library imagehash. Re-exporting, re-windowing and cropping by up
 half. Pairs that differ in few bits are copies; pairs in between are laid over each other and compared.
 """
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +14,7 @@ from util.data.cohort import film_by_film
 from util.data.film_hash import SIDE, hash_if_any
 from util.errors import CourseError
 from util.progress import progress
+from util.threads import workers
 
 SURE, CLOSE = 24, 60  # bits that differ: at most SURE, a copy; at most CLOSE, perhaps one
 ALIKE = 0.92  # correlation of the details from which a close pair is a copy
@@ -45,7 +44,7 @@ def close_pairs(hashes, most=CLOSE):
         raise CourseError(f"Hashes are uint64 (films, words), here {hashes.dtype} {hashes.shape}: use film_hash.")
     words = np.ascontiguousarray(hashes.T)
     starts = range(0, len(hashes), ROWS)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # numpy lets go of the interpreter meanwhile
+    with workers() as pool:  # numpy lets go of the interpreter meanwhile
         found = pool.map(lambda start: _close_to(words, start, most), starts)
         pairs = [part for part in progress(found, "comparing hashes", total=len(starts)) if len(part)]
     table = np.concatenate(pairs) if pairs else np.zeros((0, 3), int)

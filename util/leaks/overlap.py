@@ -1,6 +1,6 @@
 """Does anything leak? Patients on two sides of a split, a split that cannot leak them, what was learned from test films.
 
-Taught in notebook 3. `util.leaks.audit` looks for everything at once.
+Taught in lesson 3. `util.leaks.audit` looks for everything at once.
 """
 
 import numpy as np

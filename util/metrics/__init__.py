@@ -1,4 +1,4 @@
-"""How good are scores, and how sure is that? Lessons 6 to 8.
+"""How good are scores, and how sure is that? Lessons 6 to 8, 12 and 13.
 
 inputs         labels, scores and patients, checked once  (lesson 6, section 3)
 matching       tables of labels and scores, film by film  (lesson 6)
@@ -13,4 +13,9 @@ calibration    are the predicted probabilities right?  (lesson 7)
 subgroups      for whom does it work?  (lesson 8)
 comparison     is one model better than another?  (lesson 8)
 label_noise    what wrong labels do to an AUC  (lesson 8)
+selective      answers that are held back  (lesson 13, section 1)
+conformal      sets of answers with a promise  (lesson 13, section 3)
+repeated_splits  coverage, split after split  (lesson 13, section 4)
+risk_control   a threshold that promises few missed findings  (lesson 13, section 7)
+dose           the severity that is found half of the time  (lesson 12)
 """

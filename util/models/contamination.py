@@ -6,7 +6,6 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import numpy as np
 from util.data.images import read_film
 from util.errors import CourseError
 from util.progress import progress
+from util.threads import workers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ def whole_names(images: Iterable[str]) -> bool:
 
 def film_hashes(paths: Sequence[Path | str]) -> str:
     """Hashes of films for a passport: 256 bits for each film (`util.data.film_hash.film_hash`), in base 64."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with workers() as pool:
         hashes = list(progress(pool.map(_hash, map(str, paths)), "hashing films", total=len(paths)))
     return base64.b64encode(np.array(hashes, "<u8").tobytes()).decode()
 
@@ -146,7 +146,7 @@ def _compared(passport, images, films):
     if not images or "training_hashes" not in passport:
         return {}
     known = np.frombuffer(base64.b64decode(passport["training_hashes"]), "<u8").reshape(-1, 4)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with workers() as pool:
         hashes = pool.map(lambda image: _hash_or_none(paths[image]), images)
         found = zip(images, progress(hashes, "comparing films with the training data", total=len(images)), strict=True)
         return {image: _among(bits, known) for image, bits in found if bits is not None}

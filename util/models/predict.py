@@ -6,10 +6,8 @@ et al., CheXNet (arXiv 1711.05225).
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,6 +17,7 @@ from util.errors import CourseError
 from util.findings import FINDINGS
 from util.notes import note
 from util.progress import progress
+from util.threads import workers
 
 if TYPE_CHECKING:
     import keras
@@ -48,7 +47,7 @@ def batches(
 
     images, waiting = list(images), deque()
     chunks = [images[start : start + batch_size] for start in range(0, len(images), batch_size)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with workers() as pool:
         for chunk in [*chunks, []]:
             waiting.append([(image, pool.submit(ready, image)) for image in chunk])
             if len(waiting) == 2 and (films := _decoded(waiting.popleft(), unreadable)):

@@ -14,6 +14,7 @@ lesions_pleural  those of pleura, heart and diaphragm
 detector         from attenuation to gray levels
 render           one film
 films            many films
+twins            one body drawn twice with one thing changed  (lesson 12)
 embedded         a cohort on disk
 shards           films for training
 subtle           findings that hardly show

@@ -4,7 +4,7 @@ Lengths in cm, frame of `projection`. The proportions are round numbers of adult
 fitted to any patient.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 
 import numpy as np
@@ -90,6 +90,34 @@ def make_anatomy(seed, patient, age, sex):
     bones = make_bones(_Body(measures), np.random.default_rng([8, seed, patient]))
     vessels = make_vessels(_Body(measures), np.random.default_rng([9, seed, patient]))
     return Anatomy(seed=seed, patient=patient, bones=bones, vessels=vessels, **measures)
+
+
+# Drawn after the breasts, which draw a number of their own: neither age nor sex shall change the luck of these.
+AFTER_BREASTS = "breast_x", "shoulder_y", "bone_density", "calibre", "trachea_x", "pacemaker", "wires"
+
+
+def same_body(body, age, sex):
+    """The body of the same adult at a different age or of the other sex: only what age and sex govern is different.
+
+    body: an Anatomy of `make_anatomy`; age in years, from 18; sex 'F' or 'M'. Frame, heart, breasts, fat and bone density
+    follow age and sex as in `make_anatomy`; every random number is the same. Raises CourseError as `make_anatomy` does.
+    """
+    if (age, sex) == (body.age, body.sex):
+        return body
+    other = make_anatomy(body.seed, body.patient, age, sex)
+    if sex == body.sex:
+        return other
+    here = make_anatomy(body.seed, body.patient, age, body.sex)
+    measures = {name: getattr(other, name) for name in _names()} | {name: getattr(here, name) for name in AFTER_BREASTS}
+    measures["breast_y"] = here.breast_y / here.height * other.height
+    bones = make_bones(_Body(measures), np.random.default_rng([8, body.seed, body.patient]))
+    vessels = make_vessels(_Body(measures), np.random.default_rng([9, body.seed, body.patient]))
+    return Anatomy(seed=body.seed, patient=body.patient, bones=bones, vessels=vessels, **measures)
+
+
+def _names():
+    """Names of the measures: the fields of Anatomy that are neither keys nor clouds."""
+    return [f.name for f in fields(Anatomy) if f.name not in ("seed", "patient", "bones", "vessels")]
 
 
 def _measures(rng, age, sex):

@@ -8,7 +8,7 @@ from util.findings import FINDINGS
 from util.phantom.gallery import PATIENT, draw_finding_boxes, draw_plain, patient_film
 from util.plots import show
 
-COLUMNS = 3
+COLUMNS, LETTERS = 3, 12  # films in a row; size of the titles in points, legible when the figure is 390 pixels wide
 FAINTEST, PLAINEST = 0.1, 0.9  # severities of the films with the finding
 
 
@@ -54,6 +54,7 @@ class ReadingTest:
         fig, axes = self._grid()
         for ax, (number, film) in zip(axes, self._films.items(), strict=False):
             draw_plain(ax, film.pixels, f"film {number}")
+            ax.title.set_fontsize(LETTERS)
         show(fig, alt=f"{len(self._films)} numbered simulated chest films, some with {self.finding}.")
 
     def score(self, named):
@@ -87,13 +88,16 @@ class ReadingTest:
             severity = self.severities[number]
             verdict = ("found" if severity else "false alarm") if number in named else ("missed" if severity else "")
             truth = f"severity {severity:.1f}" if severity else "not there"
-            draw_plain(ax, film.pixels, f"film {number}: {truth}" + (f", {verdict}" if verdict else ""))
+            draw_plain(ax, film.pixels, f"film {number}: {verdict or 'left alone'}\n{truth}")
             draw_finding_boxes(ax, film, self.finding)
+            ax.title.set_fontsize(LETTERS)
         show(fig, alt=f"The same films with yellow boxes around {self.finding}, on films {self.with_finding}.")
 
     def _grid(self):
         rows = -(-len(self._films) // COLUMNS)
-        fig, axes = plt.subplots(rows, COLUMNS, figsize=(7, 2.55 * rows), dpi=100, layout="constrained", squeeze=False)
+        fig, axes = plt.subplots(
+            rows, COLUMNS, figsize=(5.4, 2.15 * rows), dpi=144, layout="constrained", squeeze=False
+        )
         for ax in axes.flat[len(self._films) :]:
             ax.axis("off")
         return fig, axes.flat

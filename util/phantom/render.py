@@ -40,13 +40,14 @@ class Film:
     window: tuple = ()
 
 
-def render(anatomy, acquisition, severities, seed, size=320, episodes=None, window=None):
+def render(anatomy, acquisition, severities, seed, size=320, episodes=None, window=None, touches=()):
     """Render a film.
 
     anatomy, acquisition: of the same patient. severities: {finding: number in (0, 1]}; {} for a normal film.
     seed: keys the findings' places and the noise. size: pixels a side, 64..1024; the geometry is the same at every
     size. episodes: {finding: whole number}, default 0; another number puts an acute finding elsewhere. window: that of
     another film, to hold its exposure; by default it follows this film's lungs, as a machine's automatic exposure does.
+    touches: functions (chest) -> None that add to the maps after the findings, on teaching films; none by default.
     Same arguments, same pixels. Raises CourseError on bad input.
     """
     if acquisition.view not in VIEWS:
@@ -57,6 +58,8 @@ def render(anatomy, acquisition, severities, seed, size=320, episodes=None, wind
     shape = deform(resting_shape(anatomy, acquisition), lesions)
     chest = Chest(anatomy, acquisition, make_camera(anatomy, acquisition, int(size)), shape)
     masks = {lesion.finding: PAINTERS[lesion.finding](chest, lesion) for lesion in lesions}
+    for touch in touches:
+        touch(chest)
     _mimics(chest)
     sides = [lesion.side for lesion in lesions if lesion.finding in ("Pneumothorax", "Effusion")]
     noise = np.random.default_rng([13, seed, acquisition.patient, acquisition.follow_up, acquisition.grain])

@@ -217,7 +217,7 @@ def test_compressed_films_of_pydicom_are_read_as_pydicom_reads_them():
     assert {IMPLICIT, EXPLICIT, BIG, DEFLATED, RLE, JPEG_2000} <= seen
 
 
-@pytest.mark.parametrize("length", [5, 7, 8])
+@pytest.mark.parametrize("length", [2, 3, 5, 7, 8])
 def test_a_descriptor_of_another_length_is_refused(codes, length):
     item = Writer()
     item.put(0x28, 0x3002, "US", b"\1\0" * 3 + b"\0\0" if length == 8 else b"\1" * length)
@@ -242,3 +242,15 @@ def test_a_fragment_that_is_none_is_damage(codes):
     first = data.rindex(b"\xfe\xff\x00\xe0")  # the mark before the picture itself
     near(gray_of_dicom(data), full(gray), 12)
     refused(data[:first] + b"\xfe\xff\x01\xe0" + data[first + 4 :], "damaged or cut short")
+
+
+def test_a_fragment_is_there_to_its_last_byte(codes):
+    """Even where the picture within it is whole."""
+    gray = (codes >> 4).astype(np.uint8)
+    film = Film(gray, JPEG).fragments(packed(gray, "JPEG", quality=95) + b"\0" * 20)
+    whole = film.pixels[0][:-8]
+    film.pixels = whole, True
+    near(film.read(), full(gray), 12)
+    for cut in (1, 15):
+        film.pixels = whole[:-cut], True
+        refused(film, "damaged or cut short")

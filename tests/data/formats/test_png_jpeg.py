@@ -341,3 +341,22 @@ def test_a_pixel_is_one_byte_where_nothing_else_is_said(monkeypatch):
     for size in ((10, 11), (10, 10, 2)):
         with pytest.raises(Refused):
             png_jpeg.check_pixels(*size)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b"", "is empty"), (b"a table\t1\r\n ~", "holds text"), (b"a\x1f", "neither PNG"), (b"a\x7f", "neither PNG"),
+     (b"\x89PNG\n\x1a\n", "damaged"), (b"\x89PN", "neither PNG")],
+)  # fmt: skip
+def test_what_is_no_image_is_named(data, words):
+    """Text is what can be printed, from the space to ~, with tabs and line ends."""
+    with pytest.raises(Refused, match=words):
+        head_of(data)
+
+
+def test_the_scan_of_a_jpeg_begins_where_it_says():
+    whole = jpeg(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    scan = whole.index(b"\xff\xda")
+    assert png_jpeg.jpeg_frame(whole).scan == scan
+    with pytest.raises(Refused, match="damaged"):  # a scan of a picture whose size is not known yet
+        png_jpeg.jpeg_frame(whole[:2] + whole[scan:])

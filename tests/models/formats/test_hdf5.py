@@ -217,3 +217,21 @@ def test_an_array_may_end_with_the_file(tmp_path):
     path.write_bytes(data[: ends[last] - 1])
     with pytest.raises(CourseError, match=r"is damaged|not in the file"):
         read_keras2(path)
+
+
+def test_an_array_in_the_place_of_a_layer(tmp_path):
+    def flat(file, name):
+        del file["conv/conv"]
+        file.create_dataset("conv/conv", data=np.zeros(4, "f4"))
+
+    with pytest.raises(CourseError, match=r"is not as Keras 2 writes its weights \(conv/kernel:0 is no group\)"):
+        read_keras2(spoiled(tmp_path / "w.h5", flat))
+
+
+@pytest.mark.parametrize("kind", ["f2", "f8", "i8", "u1"])
+def test_numbers_of_other_precisions_become_single(tmp_path, kind):
+    numbers = np.arange(8).reshape(1, 2, 2, 2).astype(kind)
+    path = spoiled(tmp_path / "w.h5", lambda file, name: file.create_dataset(name, data=numbers))
+    kernel = read_keras2(path).layers[0][1][0]
+    assert kernel.dtype == np.float32
+    np.testing.assert_array_equal(kernel, numbers)

@@ -67,6 +67,18 @@ def test_size_of_a_file_on_both_sides(write):
     assert limits.LARGEST == 300_000_000 and limits.NUMBERS == 64_000_000
 
 
+def test_a_file_that_cannot_be_opened(write, monkeypatch):
+    path = write(b"x" * 100)
+
+    def refuse(self, mode="r", **more):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    for use in (contents, look_inside):
+        with pytest.raises(CourseError, match=r"cannot be read \(Permission denied\): check its rights"):
+            use(path)
+
+
 def test_a_budget_on_both_sides():
     budget = Budget(3, "things")
     budget.take(2)

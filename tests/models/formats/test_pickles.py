@@ -306,6 +306,20 @@ def test_things_take_what_they_are_given():
     assert isinstance(listed, Thing) and listed.state == {}
 
 
+@pytest.mark.parametrize(
+    "code", [b"cfoo\nbar\n)\x81", b"cfoo\nbar\n)}\x92", b"(cfoo\nbar\nNo", b"(Nifoo\nbar\n", b"(NN\x91"]
+)
+def test_an_object_takes_its_own_arguments_and_nothing_below_them(code):
+    (below, made), _, _ = read_pickle(b"\x80\x04K\x07" + code + b"\x86.")
+    assert below == 7 and type(made) is Thing
+
+
+def test_a_class_with_its_source_is_its_name():
+    """What torch.save before 1.6 wrote for a module: its class, the file and the text of its source."""
+    reference = b"(S'module'\ncfoo\nbar\nS'foo.py'\nS'import os'\ntQ"
+    assert read_pickle(b"\x80\x02K\x07" + reference + b"\x86.")[0] == (7, Name("foo", "bar"))
+
+
 def test_a_dictionary_made_at_once():
     """The opcode DICT, which no pickler of today writes: all that lies above the mark, in pairs."""
     pairs = b"X\x01\x00\x00\x00aK\x01X\x01\x00\x00\x00bK\x02"
