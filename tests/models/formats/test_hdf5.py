@@ -172,6 +172,33 @@ def test_limits_leave_room_for_what_a_file_may_hold(monkeypatch, tmp_path):
         read_apart(files.keras2(tmp_path / "w.h5"))
 
 
+def test_the_reader_limits_itself_before_it_opens_the_file(monkeypatch, tmp_path):
+    steps = []
+
+    def read(path):
+        steps.append("read")
+        return apart.Foreign([], True, 1e-5, named=True)
+
+    monkeypatch.setattr(apart, "_limit", lambda: steps.append("limit"))
+    monkeypatch.setattr("util.models.formats.hdf5.read_keras2", read)
+    assert apart.main(["w.h5", str(tmp_path)]) == 0 and steps == ["limit", "read"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits on memory are set on Linux")
+def test_the_limits_are_those_that_are_promised():
+    """Of memory beyond what the process has, of processor time, and no core file; SECURITY.md has the figures."""
+    code = (
+        "import re, resource as r; from util.models.formats import apart\n"
+        "had = 1024 * int(re.search(r'VmSize:\\s+(\\d+)', open('/proc/self/status').read())[1]); apart._limit()\n"
+        "print(had, *(r.getrlimit(k)[0] for k in (r.RLIMIT_AS, r.RLIMIT_CPU, r.RLIMIT_CORE)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=apart.HOME, capture_output=True, text=True, check=True)
+    had, memory, seconds, core = map(int, done.stdout.split())
+    assert abs(memory - had - apart.MEMORY) < 5_000_000 and core == 0
+    assert apart.SECONDS + 1 <= seconds <= apart.SECONDS + 3  # whole seconds, after those of the imports
+    assert (apart.MEMORY, apart.SECONDS, apart.PATIENCE) == (1_000_000_000, 4, 120)
+
+
 def test_a_file_of_keras_3_is_named_as_such(tmp_path):
     with h5py.File(tmp_path / "w.weights.h5", "w") as file:
         file.create_group("layers")
