@@ -10,6 +10,7 @@ The questions are in data/inventory.json, the right option first; `questions` mi
 import csv
 import json
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,10 +41,11 @@ class Question(NamedTuple):
     misconceptions: dict
 
 
-def questions(file=FILE):
-    """The questions of the inventory, each with its four options in an order of its own: a list of Question."""
+@cache
+def questions():
+    """The questions of the inventory, each with its four options in an order of its own: a tuple of Question."""
     found = []
-    for number, entry in enumerate(json.loads(Path(file).read_text(encoding="utf-8"))["questions"]):
+    for number, entry in enumerate(json.loads(FILE.read_text(encoding="utf-8"))["questions"]):
         texts = [entry["right"], *(wrong["text"] for wrong in entry["wrong"])]
         order = np.random.default_rng([21, number]).permutation(len(texts))
         options = {letter: texts[k] for letter, k in zip(LETTERS, order, strict=True)}
@@ -52,7 +54,7 @@ def questions(file=FILE):
         }
         right = next(letter for letter in LETTERS if letter not in wrong)
         found.append(Question(entry["lesson"], entry["question"], options, right, wrong))
-    return found
+    return tuple(found)
 
 
 # --- Asking ----------------------------------------------------------------------------------------

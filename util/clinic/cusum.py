@@ -47,10 +47,27 @@ def cusum(z: ArrayLike, slack: float = SLACK) -> tuple[np.ndarray, np.ndarray]:
     sums = np.zeros((2, *z.shape))
     before = np.zeros((2, *z.shape[:-1]))
     for week in range(z.shape[-1]):
-        step = np.stack([z[..., week], -z[..., week]]) - slack
-        before = np.where(np.isnan(step), before, np.maximum(0, before + step))
-        sums[..., week] = before
+        sums[..., week] = before = after_week(before, z[..., week], slack)
     return sums[0], sums[1]
+
+
+def after_week(before: np.ndarray, z: ArrayLike, slack: float = SLACK) -> np.ndarray:
+    """Both sums after one more week: float (2, ...), upper and lower, from those before and the week's z (...).
+
+    See Also
+    --------
+    cusum : week after week
+
+    Examples
+    --------
+    >>> after_week(np.array([1.0, 0.2]), 1.5).tolist()
+    [2.0, 0.0]
+
+    Taught in lesson 14, section 3.
+    """
+    z = np.asarray(z, dtype=float)
+    step = np.stack([z, -z]) - slack
+    return np.where(np.isnan(step), before, np.maximum(0, before + step))
 
 
 def first_alarm(z: ArrayLike, limit: float, slack: float = SLACK) -> np.ndarray:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from util.clinic.cusum import SLACK
+from util.clinic.cusum import SLACK, after_week
 from util.clinic.pools import Pools
 from util.clinic.year import LATE, SENSITIVITY, SPECIFICITY, Year
 from util.errors import CourseError
@@ -202,6 +202,12 @@ def cost_of(truth: np.ndarray, called: np.ndarray, by_hand: np.ndarray, prices: 
     return counts | {"cost": float(cost)}
 
 
+def _decided(p, by_hand, low, high):
+    """(called, asked) for films of probability p: a person decides from `low` to below `high`, the model elsewhere."""
+    asked = (p >= low) & (p < high)
+    return np.where(asked, by_hand, p >= high), asked
+
+
 def run_year(year: Year, rules: Rules, reference: Reference, prices: Prices | None = None) -> pd.DataFrame:
     """Run the year by the rules.
 
@@ -232,14 +238,13 @@ def run_year(year: Year, rules: Rules, reference: Reference, prices: Prices | No
     stopped_until, rows = 0, []
     for week in range(len(p)):
         stopped = week < stopped_until
-        asked = np.full(p.shape[1], stopped) | ((p[week] >= rules.low) & (p[week] < rules.high))
-        called = np.where(asked, year.by_hand[week], p[week] >= rules.high)
+        band = (0, np.inf) if stopped else (rules.low, rules.high)  # a stopped model leaves all films to people
+        called, asked = _decided(p[week], year.by_hand[week], *band)
         row = {"Week": week + 1, "stopped": stopped} | cost_of(year.truth[week], called, asked, prices)
         alarms = []
         for monitor in MONITORS:
-            value = z[monitor][week]
-            if not stopped and not np.isnan(value):
-                sums[monitor] = np.maximum(0, sums[monitor] + np.array([value, -value]) - rules.slack)
+            if not stopped:
+                sums[monitor] = after_week(sums[monitor], z[monitor][week], rules.slack)
             row[monitor] = float(sums[monitor].max())
             if row[monitor] > rules.limit:
                 alarms.append(monitor)
@@ -315,6 +320,5 @@ def oracle_year(year: Year, pools: Pools, reference: Reference, prices: Prices |
     for condition, share in sorted(set(zip(year.condition.tolist(), year.prevalence.tolist(), strict=True))):
         low, high = cheapest_band(pools, reference, share, condition, prices)
         here = (year.condition == condition) & (year.prevalence == share)
-        asked[here] = (p[here] >= low) & (p[here] < high)
-        called[here] = np.where(asked[here], year.by_hand[here], p[here] >= high)
+        called[here], asked[here] = _decided(p[here], year.by_hand[here], low, high)
     return cost_of(year.truth, called, asked, prices)
