@@ -11,8 +11,8 @@ LAYERS = {
     "": 1,
     "metrics": 2, "losses": 2, "data": 2,
     "phantom": 3, "models": 3, "checks": 3,
-    "leaks": 4, "explain": 4, "clinic": 4,
-    "training": 5, "course": 5,
+    "leaks": 4, "explain": 4, "clinic": 4, "reading": 4,
+    "training": 5, "course": 5, "hospital": 5, "archive": 5,
 }  # fmt: skip
 NETWORKS = {"keras", "tensorflow", "torch"}
 AT_THE_TOP = {"models/densenet.py", "losses/keras_loss.py"}  # and all of training

@@ -27,11 +27,11 @@ NAMES = [
     "12_what_if",
     "13_i_dont_know",
     "14_a_year_in_the_clinic",
-    "15_appendix",
+    "17_appendix",
 ]
 
 
-APPENDIX = 15  # collects what the lessons left out: no exercises are asked of it
+APPENDIX = 17  # collects what the lessons left out: no exercises are asked of it
 
 
 WITHOUT_TENSORFLOW = (2, 3, 6, 7, 8, 11, 13, 14)

@@ -71,7 +71,7 @@ def test_notebooks_that_use_the_model_say_that_it_has_seen_no_real_film(course, 
         elif path.stem[:2] in ("05", "06", "07", "08", "09", "10"):
             assert "the model has only ever seen simulated ones" in text, path.stem
     if borrowed:
-        assert "14 of 14 published AUCs are reproduced" in texts(out / "15_appendix.ipynb")
+        assert "14 of 14 published AUCs are reproduced" in texts(out / "17_appendix.ipynb")
 
 
 def test_real_pages_fetch_nothing_and_name_no_folder(course, nih_root, some_films):

@@ -1,4 +1,4 @@
-"""Published predictions of a CheXNet that J. Zech retrained, on 22,433 real films of ChestX-ray14. Lesson 15.
+"""Published predictions of a CheXNet that J. Zech retrained, on 22,433 real films of ChestX-ray14. Lesson 17.
 
 They are not part of the course (4 MB, under the terms of NIH and of the repository). To put them next to NIH's label
 file, where lessons 6 to 8 find them:
@@ -69,7 +69,7 @@ def read_predictions(path: Path | str) -> pd.DataFrame:
     Traceback (most recent call last):
     util.errors.CourseError: no-such-file.csv is no file: get https://...
 
-    Taught in lesson 15.
+    Taught in lesson 17.
     """
     path = Path(path)
     if not path.is_file():

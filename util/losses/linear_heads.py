@@ -1,6 +1,6 @@
 """Linear heads on fixed features, trained in a moment with one of several losses, to compare the losses.
 
-All losses but the focal one are convex, so two heads differ by their losses, not by luck. Taught in lesson 15.
+All losses but the focal one are convex, so two heads differ by their losses, not by luck. Taught in lesson 17.
 """
 
 import numpy as np
@@ -39,7 +39,7 @@ def components(x, training, most=COMPONENTS):
     >>> few.shape, few[:10].std(axis=0).round(1).tolist()
     ((20, 2), [0.9, 0.9])
 
-    Taught in lesson 15.
+    Taught in lesson 17.
     """
     mean = x[training].mean(axis=0)
     spread, directions = np.linalg.eigh(np.cov(x[training] - mean, rowvar=False))
@@ -79,7 +79,7 @@ def head_logits(x, y, training, loss="plain", seed=0):
     >>> bool(logits[2, 0] > logits[0, 0])
     True
 
-    Taught in lesson 15.
+    Taught in lesson 17.
     """
     if loss not in LOSSES:
         raise CourseError(f"There is no loss {loss!r}: use {', '.join(LOSSES)}.")
@@ -114,7 +114,7 @@ def film_weights(y, loss, seed=0):
     >>> film_weights(np.array([[1], [0], [0], [0]]), "weighted").round(3).ravel().tolist()
     [2.0, 0.667, 0.667, 0.667]
 
-    Taught in lesson 15.
+    Taught in lesson 17.
     """
     p = y.mean(axis=0)
     if loss == "weighted":

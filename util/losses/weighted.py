@@ -152,7 +152,7 @@ def focal_loss(y, logits, gamma=2.0):
     >>> print(round(focal_loss(y, logits, gamma=0), 4), round(focal_loss(y, logits), 4))
     0.0486 0.0001
 
-    Taught in lesson 15.
+    Taught in lesson 17.
     """
     y, logits = _checked(y, logits)
     if not gamma >= 0:

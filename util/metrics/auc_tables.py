@@ -177,7 +177,7 @@ def auc_averages(
     >>> list(auc_averages(y, y + rng.normal(size=y.shape)).index)
     ['macro', 'micro']
 
-    Taught in lesson 15.
+    Taught in lesson 17.
     """
     patients = matched_patients(y, patients)
     labels, scores = matched(y, score)
