@@ -4,6 +4,8 @@ import ast
 import doctest
 import importlib
 import re
+import tokenize
+from itertools import pairwise
 
 import pytest
 
@@ -13,7 +15,7 @@ UTIL = HOME / "util"
 WITH_EXAMPLES = ("metrics", "losses", "data", "explain", "clinic")
 WITH_TYPES = ("metrics", "data", "models", "clinic")
 RELATED = re.compile(r"^(?P<name>[\w.]+) : \S")
-TAUGHT = re.compile(r"Taught in lesson ([1-9]|1[0-5])(, section \d+)?\.")
+TAUGHT = re.compile(r"Taught in lesson ([1-9]|1[0-7])(, section \d+)?\.")
 FLAGS = doctest.ELLIPSIS
 
 
@@ -161,3 +163,19 @@ def test_a_name_that_is_nowhere_would_be_noticed():
 def test_a_failing_example_would_be_noticed():
     example = doctest.DocTestParser().get_doctest(">>> 1 + 1\n3", {}, "wrong", None, 0)
     assert doctest.DocTestRunner(optionflags=FLAGS).run(example, out=lambda _: None).failed == 1
+
+
+def stuck(path):
+    """Where two pieces of one text are joined without a space: (line, end of the first, beginning of the second)."""
+    with path.open(encoding="utf-8") as file:
+        tokens = [token for token in tokenize.generate_tokens(file.readline) if token.type != tokenize.NL]
+    for first, second in pairwise(tokens):
+        if first.type == second.type == tokenize.STRING and first.start[0] != second.start[0]:
+            end, beginning = first.string[:-1], second.string.lstrip("rbf")[1:]
+            if re.search(r"[\w.,;:]$", end) and re.match(r"\w", beginning):
+                yield first.start[0], end[-20:], beginning[:20]
+
+
+@pytest.mark.parametrize("path", sorted(UTIL.rglob("*.py")), ids=lambda path: path.relative_to(UTIL).as_posix())
+def test_texts_in_pieces_have_a_space_where_they_are_joined(path):
+    assert not list(stuck(path))

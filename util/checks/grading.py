@@ -40,7 +40,7 @@ def hold(exercise, answer, solution):
         except Exception as error:
             raise CheckFailed(f"Hidden input {seed}: the answer stopped with {type(error).__name__}.") from None
         if not agreed:
-            raise CheckFailed(f"Hidden input {seed}: the answer is another than expected.")
+            raise CheckFailed(f"Hidden input {seed}: the answer differs from the right one.")
 
 
 # --- What agrees -----------------------------------------------------------------------------------

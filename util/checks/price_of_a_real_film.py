@@ -213,7 +213,7 @@ check_probability_elsewhere = Check(
         (lambda z, s, i, h, t: t, "That is the new prevalence: the film has not been used."),
     ],
     idea="Three steps, in this order: calibrate the logit with slope and intercept; take the old prevalence out and "
-    "put the new one in, as logits;"
+    "put the new one in, as logits; "
     "turn the result into a probability.",
     right="calibrate, move the odds to the new prevalence, then the sigmoid.",
 )  # fmt: skip

@@ -216,7 +216,7 @@ check_weighted_cross_entropy = Check(
     ],
     further=[_far_losses],
     idea="y is 1 for a positive film and 0 for a negative one, so y and 1 - y switch the two terms on and off. "
-    "Multiply each by its weight"
+    "Multiply each by its weight "
     "and by its softplus, add, and take one mean over everything.",
     right="and it stays finite and exact for any logit.",
 )  # fmt: skip
@@ -295,7 +295,7 @@ check_slope = Check(
     ],
     further=[_far_slopes],
     idea="The text above the exercise gives both slopes: q for a negative film, q - 1 for a positive one. Weigh them "
-    "as in the loss. A mean"
+    "as in the loss. A mean "
     "over N numbers has 1/N of the slope of each of them.",
     right="as finite differences say, and finite for any logit.",
 )  # fmt: skip
