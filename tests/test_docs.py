@@ -172,7 +172,7 @@ def stuck(path):
     for first, second in pairwise(tokens):
         if first.type == second.type == tokenize.STRING and first.start[0] != second.start[0]:
             end, beginning = first.string[:-1], second.string.lstrip("rbf")[1:]
-            if re.search(r"[\w.,;:]$", end) and re.match(r"\w", beginning):
+            if re.search(r"(?<!\\)[\w.,;:]$", end) and re.match(r"\w", beginning):
                 yield first.start[0], end[-20:], beginning[:20]
 
 
