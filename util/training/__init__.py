@@ -8,6 +8,7 @@ finetune        on real films, one function
 real_films      real films with labels in memory
 nih_finetuned   the weights `nih-finetuned`
 learning_curve  the price of a real film  (lesson 11)
+by_source       what is left when whole sources are held out
 report          what is reported of a model on real films  (lesson 11)
 few_labels      the field's few-label test
 release         weights and passport, written

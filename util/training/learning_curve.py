@@ -3,8 +3,9 @@
     python -m util learning-curve ../shared/nih ../shared/nih-more --out build/price
 
 From the phantom's weights and from random ones, on the same films, with the same number of views; all patients are held
-out once. Finished runs are kept, so the same command goes on after an interruption. The result is a small table,
-`price.csv`, that notebook 11 reads. Needs PyTorch (pip install torch); takes about an hour on two cores.
+out once. Then each large source of films is held out as a whole, which patients held out cannot show. Finished runs are kept,
+so the same command goes on after an interruption. The results are two small tables, `price.csv`, which lesson 11 reads, and
+`by_source.csv`. Needs PyTorch (pip install torch); takes about three hours on two cores.
 """
 
 from pathlib import Path
@@ -20,6 +21,7 @@ from util.metrics.bootstrap import bootstrap_aucs, percentile_interval
 from util.metrics.roc import auc
 from util.models.weights import WEIGHTS
 from util.progress import progress
+from util.training.by_source import large_sources, others, source_table
 from util.training.real_films import folds, read_real_films
 
 SIZE, FOLDS, ROUNDS = 96, 3, 1000
@@ -52,6 +54,15 @@ def run(films, fold_of, start, number, fold, phantom):
     if number != 0:
         arrays = finetune(films, rows, Stage(SIZE, VIEWS[number]), arrays, seed=fold)
     return read_out(arrays, films.pixels[fold_of == fold])[0]
+
+
+def run_without(films, source, phantom):
+    """Logits (films of the source, 14) of a run like those on all films, but with the whole source held out."""
+    from util.training.finetune import Stage, finetune
+    from util.training.network import read_out
+
+    arrays = finetune(films, others(films.table, source), Stage(SIZE, VIEWS[None]), phantom, seed=0)
+    return read_out(arrays, films.pixels[(films.table["Source"] == source).to_numpy()])[0]
 
 
 def means(films, fold_of, logits):
@@ -128,6 +139,14 @@ def worth(price, films, finding="mean"):
     return tuple(float((b / (a - area)) ** (1 / c)) if area < a else np.inf for area in areas)
 
 
+def kept(file, make):
+    """The array in `file`, made and written there first where an earlier call has not done so."""
+    if not file.is_file():
+        with whole(file) as part, part.open("wb") as stream:
+            np.save(stream, make())
+    return np.load(file)
+
+
 @command()
 def main(arguments=None):
     """Run the command; returns the exit code."""
@@ -144,10 +163,16 @@ def main(arguments=None):
     results = {}
     for start, number, fold in progress(plan(), "runs"):
         file = options.out / f"{start}-{'all' if number is None else number}-{fold}.npy"
-        if not file.is_file():
-            scores = run(films, fold_of, start, number, fold, phantom)
-            with whole(file) as part, part.open("wb") as stream:
-                np.save(stream, scores)
-        results.setdefault((start, number), []).append(np.load(file))
+        logits = kept(file, lambda plan=(start, number, fold): run(films, fold_of, *plan, phantom))
+        results.setdefault((start, number), []).append(logits)
     price_table(films, fold_of, results).to_csv(options.out / "price.csv", index=False)
-    print(f"Table: {options.out / 'price.csv'}. To embed it, copy it to data/weights.")
+    held_out = np.zeros((len(fold_of), len(FINDINGS)))
+    for fold, logits in enumerate(results["phantom", None]):
+        held_out[fold_of == fold] = logits
+    alone = {}
+    for number, source in enumerate(progress(large_sources(films.table), "sources held out")):
+        alone[source] = kept(
+            options.out / f"source-{number}.npy", lambda name=source: run_without(films, name, phantom)
+        )
+    source_table(films.table, held_out, alone).to_csv(options.out / "by_source.csv", index=False)
+    print(f"Tables: price.csv and by_source.csv in {options.out}. To embed them, copy them to data/weights.")
