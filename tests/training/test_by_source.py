@@ -14,11 +14,11 @@ def table():
     rng = np.random.default_rng(5)
     films = pd.DataFrame({"Image": [f"{n}.png" for n in range(240)], "PatientId": rng.integers(0, 90, 240)})
     films["Source"] = np.repeat(["large", "small", "sick", "other"], [100, 20, 60, 60])
-    films[list(FINDINGS)] = 0
-    films["Mass"] = rng.random(240) < 0.4
-    films["Edema"] = rng.random(240) < 0.5
+    films = films.assign(**dict.fromkeys(FINDINGS, 0))
+    films["Mass"] = (rng.random(240) < 0.4).astype(int)
+    films["Edema"] = (rng.random(240) < 0.5).astype(int)
     films.loc[films["Source"] == "sick", ["Mass", "Edema"]] = 1
-    return films.astype(dict.fromkeys(FINDINGS, int))
+    return films
 
 
 def test_nobody_of_a_held_out_source_is_learned_from(table):
@@ -45,7 +45,7 @@ def test_the_table_has_scikit_learns_aucs_and_no_difference_between_equal_scores
 
 
 def test_what_a_source_gave_away_is_missing_when_it_is_held_out(table):
-    rng, here = np.random.default_rng(7), (table["Source"] == "large").to_numpy()
+    rng = np.random.default_rng(7)
     known = table[list(FINDINGS)].to_numpy() + rng.normal(0, 0.5, (240, 14))
     (row,) = source_table(table, known, {"large": rng.normal(size=(100, 14))}).itertuples()
     assert row.difference < -0.2 and row.low <= row.difference <= row.high < 0
