@@ -17,10 +17,13 @@ PYTHON ?= $(shell for python in python3 $$(printf 'python%s\n' $(PYTHONS) | sort
 
 ASKED = $(or $(PYTHON),python3)
 
+# uv, where it is installed, takes the same packages of the same lock and checks the same hashes; make setup UV= takes pip.
+UV ?= $(shell command -v uv 2> /dev/null)
+
 # An environment whose Python is gone, upgraded or removed since, is made again.
 GONE := $(shell if [ -e $(READY) ] && ! $(RUN) -c '' 2> /dev/null; then rm -f $(READY); fi)
 
-.PHONY: help setup course test unit-tests folder-tests notebook-tests test-interop interop-where-possible coverage nih learn lab instructor site site-where-possible pdf bench fuzz mutants notebooks clean
+.PHONY: help setup course test unit-tests folder-tests notebook-tests test-interop interop-where-possible coverage nih learn lab hospital reading-room instructor site site-where-possible pdf bench fuzz mutants notebooks clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is"
@@ -43,8 +46,10 @@ $(READY): requirements.lock
 	@echo "1 of 2: an empty environment in $(VENV), of $$("$(PYTHON)" --version)"
 	@rm -rf $(VENV)
 	@"$(PYTHON)" -m venv $(VENV)
-	@echo "2 of 2: the packages of requirements.lock, some minutes the first time; at the end pip unpacks them in silence"
-	@$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock || { \
+	@echo "2 of 2: the packages of requirements.lock, some minutes the first time; at the end they are unpacked in silence"
+	@if [ -n "$(UV)" ]; then "$(UV)" pip install --python $(RUN) --require-hashes -r requirements.lock && exit 0; \
+	echo "uv could not install them, for the reason that it gives above, so pip goes on." >&2; fi; \
+	$(RUN) -m pip install --disable-pip-version-check --require-hashes -r requirements.lock || { \
 	echo "The set-up is not finished, for the reason that pip gives above. Say the same again to go on." >&2; exit 1; }
 	@touch $(READY)
 
@@ -74,6 +79,8 @@ INTEROP := .venv-interop
 BROWSER := -r util/course/website/requirements.txt playwright==1.65.2 axe-playwright-python==0.1.8 pypdf==7.1.1 jupyter-repo2docker==2026.4.0
 TORCH := torch==2.13.0 torchvision==0.28.0 torchxrayvision==1.5.7
 NBGRADER := nbgrader==0.9.6
+ARCHIVE := pyarrow==26.0.1 fsspec==2026.9.0
+RAY := ray[data]==2.60.0
 
 test-interop: $(INTEROP)/.ready ## the readers of other people's weights, beside PyTorch and tf-keras (downloads them)
 	@$(INTEROP)/bin/python -m pytest tests/interop
@@ -89,6 +96,10 @@ $(INTEROP)/.ready: $(READY) util/course/website/requirements.txt
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps tf-keras==2.21.0
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(NBGRADER)
+	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(ARCHIVE) \
+	|| echo "Not installed: $(ARCHIVE). Tests of archives are skipped."
+	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check "$(RAY)" \
+	|| echo "Not installed: $(RAY). Tests of the engine on Ray are skipped."
 	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check $(BROWSER) \
 	|| echo "Not installed: $(BROWSER). Tests of the site and of Binder are skipped."
 	@touch $@
@@ -114,6 +125,19 @@ learn: setup ## a copy of the notebooks to work in, build/learn: exercises open,
 
 lab: learn ## JupyterLab on the first notebook of that copy
 	@$(RUN) -m jupyterlab --LabApp.default_url=/lab/tree/build/learn/01_films_and_networks.ipynb --LabApp.news_url=None
+
+# Films, tables and claims; the same ID always gives the same hospital. With SECRET=file, an instructor's, the truth is sealed.
+ID ?=
+SECRET ?=
+
+hospital: setup ## a hospital of your own to audit, for lesson 15 (ID=your-name, OUT=folder, SECRET=file)
+	@$(RUN) -m util hospital --student "$(ID)" --out "$(or $(OUT),build/hospital/$(ID))" $(if $(SECRET),--secret-file "$(SECRET)")
+
+# NAME and SECRET (a file of yours, made where there is none); without the latter the truth is open, for self-study.
+NAME ?= reading room
+
+reading-room: setup ## films to be read by a class, as pages that work offline, into build/reading-room (NAME, SECRET, OUT)
+	@$(RUN) -m util reading-room make --name "$(NAME)" $(if $(SECRET),--secret-file "$(SECRET)") $(if $(OUT),--out "$(OUT)")
 
 instructor: setup ## nbgrader's source tree and slides into build/instructor
 	@$(RUN) -m util instructor

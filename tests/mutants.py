@@ -185,11 +185,14 @@ def judge(module, count=20, seed=2026, tests=()):
 
 
 def copied(home):
-    """The course in an empty folder: code and tests copied, all else as links."""
-    for path in HOME.iterdir():
+    """The course in an empty folder: code and tests copied, all else as links (those of data in a folder of its own)."""
+    (home / "data").mkdir()
+    for path in [*HOME.iterdir(), *(HOME / "data").iterdir()]:
         if path.name in ("util", "tests"):
             shutil.copytree(path, home / path.name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif path.name not in (".git", "build"):
+        elif path.parent != HOME:
+            (home / "data" / path.name).symlink_to(path)
+        elif path.name not in (".git", "build", "data"):
             (home / path.name).symlink_to(path)
     return home
 

@@ -7,7 +7,12 @@ from util import settings
 
 @pytest.mark.parametrize(
     "read, variable",
-    [(settings.cohort_name, "COHORT"), (settings.films_folder, "CXR_ROOT"), (settings.mirror, "CXR_MIRROR")],
+    [
+        (settings.cohort_name, "COHORT"),
+        (settings.films_folder, "CXR_ROOT"),
+        (settings.mirror, "CXR_MIRROR"),
+        (settings.hospital_folder, "HOSPITAL"),
+    ],
 )
 def test_a_variable_is_its_text_and_an_empty_one_is_none(monkeypatch, read, variable):
     monkeypatch.delenv(variable, raising=False)

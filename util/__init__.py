@@ -9,11 +9,15 @@ checks    is an answer right, and what is wrong with it?      every lesson
 leaks     does anything leak, and what is it worth?           lesson 3
 explain   where does it look, and is the map right?           lessons 9 and 10
 clinic    what happens to a model in a year in the clinic?    lesson 14
+reading   how well do people read, and does advice help?      lesson 16
 training  how were the weights made?                          lesson 11, maintainers
+hospital  is a vendor's claim true in this hospital?          lesson 15
+archive   how are a million films scored?                     README
 course    what runs the course                                maintainers
 
 A room uses only what is below it: the ground (the modules beside this file), then metrics, losses and data, then phantom,
-models and checks, then leaks, explain and clinic, then training and course. README.md beside this file has the picture.
+models and checks, then leaks, explain, clinic and reading, then
+training, hospital, archive and course. README.md beside this file has the picture.
 """
 
 from util import quiet

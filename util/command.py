@@ -6,6 +6,7 @@ import sys
 
 from util.errors import CourseError
 from util.files import interruptible
+from util.markup import as_line
 
 
 def argument_parser(name, description):
@@ -34,7 +35,7 @@ def command(stopped="Stopped. The same command starts again."):
                 with interruptible():
                     return main(arguments) or 0
             except (CourseError, OSError) as error:
-                print(error, file=sys.stderr)
+                print("\n".join(map(as_line, str(error).split("\n"))), file=sys.stderr)  # it may name any file
                 return 2
             except KeyboardInterrupt:
                 print(f"\n{stopped}", file=sys.stderr)

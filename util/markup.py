@@ -8,6 +8,17 @@ def as_html(text):
     return html.escape(str(text), quote=True)
 
 
+def as_line(text):
+    """Text for one line of a screen: signs that cannot be printed, such as line ends in the name of a file, are escaped.
+
+    Examples
+    --------
+    >>> print(as_line("a\\nb\\x1b[31m.png"))
+    a\\nb\\x1b[31m.png
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(text))
+
+
 def picture_html(picture, alt, width=None):
     """A picture as an HTML image with its alt text, which JupyterLab and Sphinx would not show from the metadata.
 

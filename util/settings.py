@@ -1,4 +1,7 @@
-"""What a user sets in the environment: COURSE_HOME, COHORT, CXR_ROOT, CXR_MIRROR, COURSE_BATCH, COURSE_HINTS. An empty one is none."""
+"""What a user sets in the environment; an empty variable is none.
+
+COURSE_HOME, COHORT, CXR_ROOT, CXR_MIRROR, COURSE_BATCH, COURSE_HINTS, HOSPITAL.
+"""
 
 import os
 from pathlib import Path
@@ -29,6 +32,11 @@ def mirror():
 def hints_file():
     """File in which a learner chooses to keep the hints of checks (COURSE_HINTS), as text, or None."""
     return os.environ.get("COURSE_HINTS") or None
+
+
+def hospital_folder():
+    """Folder of a student's own hospital, for lesson 15 (HOSPITAL), as text, or None."""
+    return os.environ.get("HOSPITAL") or None
 
 
 def batch():

@@ -125,6 +125,7 @@ SCALE = Bank(
         "mean SD": (lambda x, t: (x - t.mean()) / np.mean([film.std() for film in t]), "SDs of single films"),
         "min max": (lambda x, t: (x - t.min()) / (int(t.max()) - t.min()), "darkest pixel"),
         "brackets": (lambda x, t: x - t.mean() / t.std(), "brackets"),
+        "whole": (lambda x, t: ((x - t.mean()) / t.std()).astype(int), "cut to whole numbers"),
         "times": (lambda x, t: (x - t.mean()) * t.std(), "multiply by the SD"),
         "training": (lambda x, t: (t - t.mean()) / t.std(), None),
         "mixed": (lambda x, t: (x - x.mean()) / t.std(), "only the SD"),

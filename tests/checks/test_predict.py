@@ -132,6 +132,7 @@ PROBABILITY = Bank(
         "log p": (lambda z, p: expit(z + np.log(p)), "p / (1 - p)"),
         "p itself": (lambda z, p: expit(z + p), "Add its logit"),
         "odds added": (lambda z, p: expit(z + p / (1 - p)), "logarithm"),
+        "sum of odds": (lambda z, p: 1 - 1 / (1 + np.exp(z) + p / (1 - p)), "You add the odds. Odds multiply"),
         "multiplied": (lambda z, p: expit(z * logit(p)), "multiply two logits"),
         "sigmoid first": (lambda z, p: expit(expit(z) + logit(p)), "logit already"),
         "not there": (lambda z, p: 1 - expit(z + logit(p)), "NOT there"),

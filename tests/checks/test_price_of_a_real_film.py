@@ -63,6 +63,7 @@ WORTH = Bank(
         "target": (lambda f, a, t: t, "target itself"),
         "whole films": (within(lambda f, a, t: int(worth(f, a, t) + 1e-9)), "rounded down"),
         "rounded": (within(lambda f, a, t: round(worth(f, a, t))), "rounded"),
+        "nan at the start": (lambda f, a, t: np.nan if t <= a[0] else worth(f, a, t), "At the first AUC"),
         "infinite at the end": (lambda f, a, t: np.inf if t >= a[-1] else worth(f, a, t), "At the last AUC"),
         "text": (lambda f, a, t: "more than there are", "returns text"),
         "the mean": (lambda f, a, t: f.mean(), None),

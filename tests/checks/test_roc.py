@@ -119,6 +119,10 @@ AUC = Bank(
         "accuracy": (lambda y, s: np.mean((s >= 0.5) == y), "accuracy"),
         "placements": (lambda y, s: roc.placements(y, s)[0], "each positive film"),
         "means": (lambda y, s: s[y == 1].mean() - s[y == 0].mean(), "difference of the mean scores"),
+        "which mean": (
+            lambda y, s: float(s[y == 1].mean() > s[y == 0].mean()),
+            "Compare every pair of films, not the mean",
+        ),
         "signs": (lambda y, s: np.mean(np.sign(np.subtract.outer(s[y == 1], s[y == 0]))), "counts -1"),
         "grid": (by_grid, None),
         "no origin": (lambda y, s: np.trapezoid(*[part[1:] for part in roc.roc_curve(y, s)[1::-1]]), None),

@@ -74,6 +74,14 @@ def test_half_has_the_finding_and_a_third_of_each_kind_wrong_advice(seed):
     assert test.truth.sum() == FILMS / 2 and wrong.sum() == WRONG and wrong[test.truth].sum() == WRONG / 2
 
 
+def test_advice_is_numbered_like_the_films_a_dozen_a_line():
+    test = AdvisedReading(14)
+    lines = [line.split(", ") for line in test.advice_text().split("\n")]
+    assert [len(line) for line in lines] == [12, 12] and FILMS == 24
+    told = {int(number): word for number, word in (part.split() for line in lines for part in line)}
+    assert told == {number + 1: "yes" if yes else "no" for number, yes in enumerate(test.advice)}
+
+
 def test_films_are_shown_in_two_small_pictures(capsys):
     test = AdvisedReading(14)
     assert test.film(1).shape == (150, 150) and not np.array_equal(test.film(1), test.film(2))

@@ -119,6 +119,7 @@ def test_the_dearer_the_staff_the_fewer_films_they_sort():
     sorted_by_hand = []
     for price in (0.0, 0.05, 0.1, 0.3, 1.0, 50.0):
         low, high = cheapest_band(POOLS, USUAL, 0.08, prices=Prices(by_hand=price))
+        assert low <= high  # a band, or none: never one of fewer than no films
         asked = (p >= low) & (p < high)
         sorted_by_hand.append(0.08 * asked[has].mean() + 0.92 * asked[~has].mean())
     assert sorted_by_hand == sorted(sorted_by_hand, reverse=True)

@@ -38,6 +38,16 @@ def test_years_differ_in_their_events():
     assert len({plan_events(seed) for seed in range(30)}) > 20
 
 
+def test_events_begin_in_the_weeks_kept_for_them():
+    """A change of the films in each of the first three quarters, whichever it is, and the update in the last."""
+    begun = {}
+    for seed in range(400):
+        for event in plan_events(seed):
+            begun.setdefault(event.kind, set()).add(event.start)
+    assert begun["scanner"] == begun["marker"] == begun["portable"] == {9, 10, 11, 20, 21, 22, 31, 32, 33}
+    assert begun["wave"] == set(range(3, 12)) and begun["update"] == {41, 42, 43, 44}
+
+
 def test_films_have_the_logits_of_the_pool_of_their_week():
     year = simulate_year(POOLS, plan_events(2), seed=2)
     truth = POOLS.films["Truth"].to_numpy() == 1

@@ -15,13 +15,14 @@ from PIL import Image
 
 from tests.fuzz.dicom_writer import Writer
 from tests.helpers.uploads import uploaded
+from util.command import command
 from util.course.pages import write_index, write_page
 from util.course.run import Result
 from util.data.own_film import read_own_film
 from util.errors import CourseError
 from util.explain.explorer import explore
 from util.findings import FINDINGS
-from util.markup import as_html
+from util.markup import as_html, as_line
 
 RUN = "document.documentElement.dataset.ran='yes'"
 HOSTILE = (
@@ -139,3 +140,15 @@ def test_pages_show_text(ran, tmp_path):
 def test_the_index_shows_text(ran, tmp_path):
     write_index([Result(HOSTILE, HOSTILE, 1.0, 2.0, HOSTILE)], tmp_path, "phantom")
     assert not ran(tmp_path / "index.html")
+
+
+def test_a_name_that_holds_line_ends_and_escapes_is_one_line_of_a_screen(capsys):
+    """By hand, and by a command: a file named like this must not clear the screen of an instructor."""
+    assert as_line("a\nb\x1b[2J\udcff ä 肺.png") == r"a\nb\x1b[2J\udcff ä 肺.png"
+
+    @command()
+    def main(arguments):
+        raise CourseError(f"{arguments[0]} is wrong.\nA second line stays one.")
+
+    assert main(["\x1b[2J"]) == 2
+    assert capsys.readouterr().err == "\\x1b[2J is wrong.\nA second line stays one.\n"

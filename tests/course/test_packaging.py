@@ -276,6 +276,44 @@ def test_setup_is_done_once_and_says_what_it_does(place):
     )
 
 
+def a_uv(place, status=0):
+    """Put a program into the folder of programs that takes itself for uv and exits with a status."""
+    path = place.parent / "bin" / "uv"
+    path.write_text(f'#!/bin/sh\necho "$@" >> uv.log; exit {status}\n')
+    path.chmod(0o755)
+
+
+LOCKED = "pip install --python .venv/bin/python --require-hashes -r requirements.lock"
+
+
+def test_uv_installs_the_lock_where_it_is(place):
+    a_python(place, "python3", NEWEST + ".0")
+    a_uv(place)
+    status, output = make(place, "setup")
+    assert status == 0, output
+    assert (place / "uv.log").read_text().splitlines() == [LOCKED] and not (place / "pip.log").exists()
+    assert (place / ".venv" / ".ready").exists()
+
+
+@pytest.mark.parametrize(("words", "failing"), [(["UV="], 0), ([], 1)])
+def test_pip_installs_the_lock_where_uv_fails_or_is_not_wanted(place, words, failing):
+    a_python(place, "python3", NEWEST + ".0")
+    a_uv(place, failing)
+    status, output = make(place, "setup", *words)
+    assert status == 0, output
+    assert ("so pip goes on" in output) == bool(failing) == (place / "uv.log").exists()
+    assert (place / "pip.log").read_text().splitlines() == [
+        "-m pip install --disable-pip-version-check --require-hashes -r requirements.lock"
+    ]
+
+
+def test_neither_uv_nor_pip_leaves_a_set_up_that_passes_for_one(place):
+    a_python(place, "python3", NEWEST + ".0", pip=1)
+    a_uv(place, 1)
+    status, output = make(place, "setup")
+    assert status and "The set-up is not finished" in output and not (place / ".venv" / ".ready").exists()
+
+
 @pytest.mark.parametrize(
     "broken, why",
     [

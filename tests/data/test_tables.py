@@ -118,6 +118,7 @@ def test_lines_of_a_list(put):
     [
         (b"", "it is empty"),
         (b"a,b\n1,\xe9\n", r"line 2 is no text in UTF-8; save it as CSV UTF-8"),
+        (b"\n\nx\xff", "line 3 is no text in UTF-8"),
         (TEXT.encode("utf-16"), "line 1 is no text in UTF-8"),
         (TEXT.encode("utf-16-le"), "binary data or text in UTF-16"),
         (gzip.compress(TEXT.encode())[:-3], "damaged or cut short"),

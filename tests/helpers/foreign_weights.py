@@ -8,6 +8,7 @@ import sys
 import types
 from collections import OrderedDict
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -33,12 +34,45 @@ def model():
     return build_densenet(32)
 
 
+def shapes():
+    """Shapes of the weights of a DenseNet-121 with 14 outputs, layer by layer, in Keras' order (Huang 2017, table 1)."""
+    channels, found = 64, [[(7, 7, 3, 64)], 4 * [(64,)]]
+    for layers in (6, 12, 24, 16):
+        for _ in range(layers):
+            found += [4 * [(channels,)], [(1, 1, channels, 128)], 4 * [(128,)], [(3, 3, 128, 32)]]
+            channels += 32
+        if layers != 16:
+            found += [4 * [(channels,)], [(1, 1, channels, channels // 2)]]
+            channels //= 2
+    return [*found, 4 * [(channels,)], [(channels, 14), (14,)]]
+
+
 @pytest.fixture(scope="module")
-def layers(model):
+def layers():
     """Random weights of a DenseNet-121 with 14 outputs: a list of tuples of arrays in Keras' order and shapes."""
     rng = np.random.default_rng(0)
-    shapes = [[tuple(weight.shape) for weight in layer.weights] for layer in model.layers if layer.weights]
-    return [tuple(rng.uniform(0.01, 1, shape).astype(np.float32) for shape in those) for those in shapes]
+    return [tuple(rng.uniform(0.01, 1, shape).astype(np.float32) for shape in those) for those in shapes()]
+
+
+class Weight:
+    """A variable of Keras, as far as weights are put into it."""
+
+    def __init__(self, shape):
+        self.shape, self.array = shape, np.full(shape, np.nan, np.float32)
+
+    def assign(self, array):
+        self.array = np.array(array, np.float32)
+
+    def numpy(self):
+        return self.array
+
+
+@pytest.fixture
+def shell():
+    """The names and the weights of a DenseNet-121 without TensorFlow, which takes ten seconds to build one."""
+    names = [name.replace("/", "_") for name, weights in KERAS2_NAMES.items() if weights]
+    found = [SimpleNamespace(name=n, weights=[*map(Weight, s)]) for n, s in zip(names, shapes(), strict=True)]
+    return SimpleNamespace(layers=[SimpleNamespace(name="input", weights=[]), *found])
 
 
 def held(model):

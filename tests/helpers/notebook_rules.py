@@ -27,6 +27,8 @@ NAMES = [
     "12_what_if",
     "13_i_dont_know",
     "14_a_year_in_the_clinic",
+    "15_audit_a_hospital",
+    "16_reading_room",
     "17_appendix",
 ]
 
@@ -34,7 +36,7 @@ NAMES = [
 APPENDIX = 17  # collects what the lessons left out: no exercises are asked of it
 
 
-WITHOUT_TENSORFLOW = (2, 3, 6, 7, 8, 11, 13, 14)
+WITHOUT_TENSORFLOW = (2, 3, 6, 7, 8, 11, 13, 14, 15, 16)
 
 
 SETUP = (HOME / "util" / "course" / "setup_cell.py").read_text(encoding="utf-8").strip()

@@ -1,5 +1,8 @@
 """What stands in for weights that somebody trained: films to compare probabilities on, and how they are compared."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -48,3 +51,24 @@ def probabilities(logits):
 def ours(pretrained, films):
     """Probabilities of a loaded model, in the course's order."""
     return probabilities(pretrained.model(films, training=False))
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium, driven by Playwright; tests are skipped where either is missing."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed here")
+    from util.course.paper import chromium
+
+    if not (program := chromium()):
+        pytest.skip("there is no Chromium here")
+    with playwright.sync_playwright() as running:
+        yield running.chromium.launch(executable_path=program, args=["--no-sandbox"])
+
+
+@pytest.fixture(scope="module")
+def axe():
+    """The script of axe, from a package that brings it and is not imported."""
+    package = importlib.util.find_spec("axe_playwright_python")
+    if not package:
+        pytest.skip("axe-playwright-python, which brings axe, is not installed here")
+    return Path(package.origin).with_name("axe.min.js").read_text(encoding="utf-8")

@@ -168,6 +168,18 @@ def test_a_step_learns_from_test_films_or_not(fit, leaks):
     assert (x == X).all() and (y == Y).all()
 
 
+def test_test_films_are_tried_as_negatives_at_half_the_gray_and_with_either_label():
+    """What each fit is given, besides the films as they are; training films and their labels stay as they are."""
+    x, y, training = np.array([[8.0], [4.0], [2.0]]), np.array([[1], [0], [1]]), np.array([True, False, False])
+    given = []
+    assert not learns_from_test(lambda x, y, training: given.append((x.tolist(), y.tolist())) or [1], x, y, training)
+    films, labels = x.tolist(), y.tolist()
+    assert given == [
+        (films, labels), ([[8], [4], [6]], labels), ([[8], [2], [1]], labels),
+        (films, [[1], [0], [0]]), (films, [[1], [1], [1]]),
+    ]  # fmt: skip
+
+
 def test_a_step_that_changes_its_films_harms_nobody():
     def careless(x, y, training):
         x -= x[training].mean()

@@ -296,6 +296,11 @@ def test_hanley_and_mcneil_agree_with_simulation():
     assert np.var(draws) == pytest.approx(auc_intervals.hanley_mcneil_variance(area, 25, 100), rel=0.08)
 
 
+def test_one_pair_of_films_is_one_toss_of_a_coin():
+    for area in (0.5, 0.8, 0.99):
+        assert auc_intervals.hanley_mcneil_variance(area, 1, 1) == pytest.approx(area * (1 - area), rel=1e-12)
+
+
 def test_hanley_and_mcneil_of_arrays_and_nonsense():
     widths = auc_intervals.hanley_mcneil_variance(0.8, np.array([5, 50, 500]), 400)
     assert widths.shape == (3,) and np.all(np.diff(widths) < 0)

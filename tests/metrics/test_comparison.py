@@ -135,3 +135,12 @@ def test_table_compares_every_finding(cohort_like):
     pd.testing.assert_frame_equal(shuffled, table)
     with pytest.raises(CourseError, match="single film"):
         comparison.compare_table(films.iloc[:1], scores, other)
+
+
+def test_three_films_of_a_class_leave_two_degrees_of_freedom():
+    """The interval of a difference is Student's, of one degree less than there are films of the rarer class."""
+    found = comparison.auc_difference([1, 1, 1, 0, 0, 0], [6, 5, 4, 3, 2, 1], [6, 5, 2, 4, 3, 1])
+    reach = (
+        0.95 * np.sqrt(2 / (1 - 0.95**2)) * found.error
+    )  # times 0.95 * sqrt(2 / (1 - 0.95**2)), the quantile of 2 degrees
+    assert (found.low, found.high) == pytest.approx((2 / 9 - reach, 2 / 9 + reach), rel=1e-9)

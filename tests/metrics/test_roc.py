@@ -161,3 +161,9 @@ def test_level_and_scale_are_checked():
 def test_patients_must_fit():
     with pytest.raises(CourseError, match="4 films and 3 patients"):
         auc_intervals.auc_variance([0, 0, 1, 1], [0, 1, 1, 2], [1, 2, 3])
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_there_are_no_placements_within_one_class(label):
+    below, above = roc.placements([label] * 4, [1, 2, 2, 3])
+    assert below.shape == above.shape == (0,)

@@ -130,7 +130,8 @@ def test_the_measures_of_the_gate(phantom_cohort):
     near = films[int(np.argmin(distance))]
     ranks_of_it = coarse_ranks(near).ravel()[None]
     assert replace(gate, limit=gate._distance(ranks_of_it)[0])(near).familiar  # at the limit is within it
-    assert not replace(gate, limit=np.nextafter(gate._distance(ranks_of_it)[0], 0))(near).familiar
+    beyond = replace(gate, limit=np.nextafter(gate._distance(ranks_of_it)[0], 0))(near)
+    assert beyond.frontal and not beyond.familiar and "outside what the model has seen" in beyond.sentence
     line = gate.weights @ ranks[0] + gate.bias
     assert not replace(gate, bias=gate.bias - line)(films[0]).frontal  # on the line is not beyond it
 

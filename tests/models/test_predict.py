@@ -70,6 +70,20 @@ def test_at_most_two_batches_are_in_memory(films):
         assert len(decoded) <= 2 * (number + 2)
 
 
+def test_the_next_batch_is_decoded_while_one_is_scored(films):
+    preprocessing, begun = Preprocessing(32, 120.0, 60.0), threading.Semaphore(0)
+
+    def counted(film):
+        begun.release()
+        return preprocessing(film)
+
+    ready = batches(films, films.films["Image"], counted, batch_size=2)
+    next(ready)
+    for _ in range(4):  # two of the batch that is here, two of the next
+        assert begun.acquire(timeout=20)
+    assert len(list(ready)) == 5
+
+
 @pytest.mark.parametrize("batch_size", [1, 2, 8, 50])
 def test_an_unreadable_film_is_named_and_the_rest_is_scored(tiny, films, batch_size, capsys):
     whole = predict(tiny, films, films.films["Image"])

@@ -163,7 +163,7 @@ def test_options_for_weights_without_a_passport(folder, asked, tmp_path, capsys)
     assert asked[1] == ((), {"path": str(file)})
     assert "With this command: --size 320 --mean 123.7 --std 58.4" in told[1]
     for size in (32, 2048):
-        assert score_folder._preprocessing(
+        assert score_folder.preprocessing_of(
             score_folder._parser().parse_args(f"--size {size} --mean 1 --std 2".split())
         ) == (Preprocessing(size, 1.0, 2.0))
 

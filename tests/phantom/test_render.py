@@ -177,6 +177,16 @@ def test_projection_of_the_isocentre_and_of_a_shifted_point():
     assert camera.splat(cloud, np.array([2.0, 3.0], np.float32)).sum() * camera.cm**2 == pytest.approx(5.0)
 
 
+@pytest.mark.parametrize(
+    "part", [np.s_[:, :], np.s_[:9, :], np.s_[-9:, :], np.s_[:, :9], np.s_[:, -9:], np.s_[40:60, 40:60]]
+)
+def test_a_mask_is_moved_like_an_image_up_to_each_edge(part):
+    camera = Camera(size=100, fov=40.0, centre=(0.0, 10.0), roll=0.0, yaw=0.0, pitch=0.0, source=180.0, anterior=True)
+    move, mask = camera.wander(np.random.default_rng(0)), np.zeros((100, 100), bool)
+    mask[part] = True
+    assert np.array_equal(move(mask), move(mask.astype(np.float32)) > 0.5) and move(mask).any()
+
+
 GOLDEN = {1: (155.7, 66.2), 2: (101.8, 45.3), 3: (115.9, 63.0)}
 
 

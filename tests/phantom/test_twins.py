@@ -152,6 +152,8 @@ def test_people_are_adults_without_a_finding_whom_no_network_met():
     assert all(person.age >= 18 and not person.findings for person in group)
     assert {person.seed for person in group} == {24} and 24 % 2 == 0  # shards have odd seeds
     assert people(9, seed=12) == group != people(9, seed=13)
+    assert len(people(1, seed=12)) == 1
+    assert min(person.age for person in people(150, seed=12)) == 18  # an adult on the birthday
 
 
 def test_a_family_shares_its_first_film():

@@ -31,8 +31,8 @@ for folder in FOLDERS:
     STOPS[folder] |= {"10": "cases"} | ({} if folder == "findings only" else {"09": "hit"})
 FIRST = next(iter(FOLDERS))
 # Lessons that take a minute, or run on the simulated films where there are few: on the folders that lack most.
-SOME = dict.fromkeys(("06", "07", "08", "13", "14"), (FIRST,))
-SOME |= {"12": (FIRST, "labels without films"), "15": (FIRST, "no finding")}
+SOME = dict.fromkeys(("06", "07", "08", "13", "14", "15", "16"), (FIRST,))
+SOME |= {"12": (FIRST, "labels without films"), "17": (FIRST, "no finding")}
 for folder in SOME["12"]:
     RUNS[folder] |= {"12": "maps-all"}
 

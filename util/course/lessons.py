@@ -24,6 +24,7 @@ PLACES = {
 }  # columns and rows of the picture
 PLACES |= {11: (2.6, 0), 8: (3.8, 0), 7: (5, 0), 10: (6.1, 0), 17: (2.5, -0.9)}
 PLACES |= {12: (6.1, -0.9), 13: (5, -0.9), 14: (3.8, -0.9)}
+PLACES |= {15: (5, -1.8), 16: (2.6, -1.8)}
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def path_picture(lessons, file):
 
     from util.plots import PALETTE
 
-    fig, ax = plt.subplots(figsize=(9, 4.2), dpi=144)
+    fig, ax = plt.subplots(figsize=(9, 5.4), dpi=144)
     for lesson in lessons:
         x, y = PLACES[lesson.number]
         colour = PALETTE[0] if lesson.core else "white"
@@ -123,7 +124,7 @@ def path_picture(lessons, file):
             a, b = PLACES[earlier]
             arrow = {"arrowstyle": "->", "color": "0.45", "shrinkA": 24, "shrinkB": 24}
             ax.annotate("", (1.25 * x, 1.6 * y), (1.25 * a, 1.6 * b), arrowprops=arrow, zorder=1)
-    ax.set(xlim=(-0.7, 8.3), ylim=(-2.0, 2.3))
+    ax.set(xlim=(-0.7, 8.3), ylim=(-3.5, 2.3))
     ax.axis("off")
     fig.savefig(file, bbox_inches="tight")
     plt.close(fig)

@@ -10,6 +10,8 @@ from util.data.formats.dicom_header import looks_like_dicom
 from util.data.formats.png_jpeg import BYTES, Refused, check_bytes, gray_of, read_bytes
 from util.errors import CourseError
 
+SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")  # of films; a DICOM file may have none
+
 
 def read_own_film(source: Path | str | bytes | bytearray | memoryview | BinaryIO) -> np.ndarray:
     """Read a film as a network of this course wants it: air dark, bone bright, 8 bits.
@@ -48,19 +50,38 @@ def read_own_film(source: Path | str | bytes | bytearray | memoryview | BinaryIO
     """
     name = f"The film {Path(source).name}" if isinstance(source, str | Path) else "This upload"
     try:
-        data = _bytes_of(source)
-        if not looks_like_dicom(data):
-            if data and not data.startswith((b"\x89PNG", b"\xff\xd8")):
-                raise Refused("is no PNG, JPEG or DICOM file", "export the film in one of these formats")
-            return gray_of(data)
-        from util.data.formats.dicom import gray_of_dicom
-
-        return gray_of_dicom(data)
+        return gray_of_film(_bytes_of(source))
     except Refused as refused:
         raise CourseError(f"{name} {refused.reason}: {refused.advice or 'export the film again'}.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file can have this name"
         raise CourseError(f"{name} cannot be read ({reason}): check name and folder.") from None
+
+
+def gray_of_film(data: bytes) -> np.ndarray:
+    """Gray levels of the bytes of a PNG, JPEG or DICOM file: uint8 (h, w), 0 black to 255 white.
+
+    Raises
+    ------
+    util.data.formats.png_jpeg.Refused : why it is not read; `read_own_film` makes a sentence of it.
+
+    See Also
+    --------
+    read_own_film : from a file, with one sentence where it cannot be read
+
+    Examples
+    --------
+    >>> from util.data.cohort import PHANTOM
+    >>> gray_of_film((PHANTOM / "films" / "00000001_000.jpg").read_bytes()).shape
+    (320, 320)
+    """
+    if not looks_like_dicom(data):
+        if data and not data.startswith((b"\x89PNG", b"\xff\xd8")):
+            raise Refused("is no PNG, JPEG or DICOM file", "export the film in one of these formats")
+        return gray_of(data)
+    from util.data.formats.dicom import gray_of_dicom
+
+    return gray_of_dicom(data)
 
 
 def _bytes_of(source):

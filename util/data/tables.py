@@ -126,7 +126,8 @@ def _bytes(path, most):
 
 def _bounded(data, most):
     if len(data) > most:
-        raise Unreadable(f"it holds more than {most >> 20} MB, so it is no table of the course")
+        size = f"{most >> 20} MB" if most >> 20 else f"{most // 1000} kB"
+        raise Unreadable(f"it holds more than {size}, so it is no table of the course")
     return data
 
 

@@ -61,7 +61,7 @@ class Audit:
                 show_films(self.cohort, check.images, check.titles, columns=SHOWN, alt=alt)
 
 
-def audit(cohort, steps=None):
+def audit(cohort, steps=None, copies=None):
     """Look for every leak the course knows.
 
     Parameters
@@ -69,6 +69,8 @@ def audit(cohort, steps=None):
     cohort : util.data.cohort.Cohort; where no film is on disk, the tables alone are looked at
     steps : dict name -> function of x, y, training, steps of a pipeline that learn something, such as a mean and SD
         (see `util.leaks.overlap.learns_from_test`); they are tried on 200 small films
+    copies : DataFrame of near-duplicates, where they are known already (`util.leaks.near_duplicates.near_duplicates`, with
+        its ``attrs``), or None to look for them
 
     Returns
     -------
@@ -79,10 +81,11 @@ def audit(cohort, steps=None):
     columns = column_aucs(films)
     filed = columns["column"].isin(FILE_COLUMNS)
     checks = [_patients(films)]
-    if cohort.paths:
-        checks += [_copies(cohort, unreadable), _marks(cohort, unreadable)]
-    else:
-        checks += [Check(name, BLIND, "no film is on disk") for name in ("near-duplicates", "marks")]
+    unseen = [Check(name, BLIND, "no film is on disk") for name in ("near-duplicates", "marks")]
+    if cohort.paths and copies is None:
+        copies = near_duplicates(cohort, unreadable=unreadable)
+    checks += unseen[:1] if copies is None else [_copies(cohort, copies, unreadable)]
+    checks += [_marks(cohort, unreadable)] if cohort.paths else unseen[1:]
     checks += [_order(columns[filed]), _columns(columns[~filed])]
     checks += [_step(name, fit, cohort, unreadable) for name, fit in (steps or {}).items()]
     return Audit(cohort, (*checks, *_unreadable(films, unreadable)))
@@ -124,9 +127,8 @@ def _patients(films):
     )
 
 
-def _copies(cohort, unreadable):
+def _copies(cohort, copies, unreadable):
     """One exposure under two names."""
-    copies = near_duplicates(cohort, unreadable=unreadable)
     plain = copies.attrs["plain"]
     compared = len(cohort.films) - len(plain) - len(unreadable)
     but = f"; {len(plain):,} films of one gray have nothing to compare: {_some(plain)}" if plain else ""

@@ -38,10 +38,12 @@ def close_pairs(hashes, most=CLOSE):
     Raises
     ------
     CourseError : `hashes` is no table of uint64.
+
+    See Also
+    --------
+    util.leaks.hash_index.indexed_pairs : for a million hashes
     """
-    hashes = np.asarray(hashes)
-    if hashes.ndim != 2 or hashes.dtype != np.uint64:
-        raise CourseError(f"Hashes are uint64 (films, words), here {hashes.dtype} {hashes.shape}: use film_hash.")
+    hashes = check_hashes(hashes)
     words = np.ascontiguousarray(hashes.T)
     starts = range(0, len(hashes), ROWS)
     with workers() as pool:  # numpy lets go of the interpreter meanwhile
@@ -50,6 +52,14 @@ def close_pairs(hashes, most=CLOSE):
     table = np.concatenate(pairs) if pairs else np.zeros((0, 3), int)
     table = pd.DataFrame(table, columns=["first", "second", "bits"])
     return table.sort_values(["first", "second"], ignore_index=True)
+
+
+def check_hashes(hashes):
+    """Hashes as an array uint64 (n, words), or a CourseError."""
+    hashes = np.asarray(hashes)
+    if hashes.ndim != 2 or hashes.dtype != np.uint64:
+        raise CourseError(f"Hashes are uint64 (films, words), here {hashes.dtype} {hashes.shape}: use film_hash.")
+    return hashes
 
 
 def _close_to(words, start, most):
@@ -126,6 +136,24 @@ def near_duplicates(cohort, images=None, unreadable=None):
     plain = tuple(image for image, found in hashes.items() if found is None)
     images = [image for image in hashes if image not in plain]
     pairs = close_pairs(np.array([hashes[image] for image in images], np.uint64).reshape(-1, SIDE * SIDE // 64))
+    copies = look_closer(cohort, images, pairs)
+    copies.attrs["plain"] = plain
+    return copies
+
+
+def look_closer(cohort, images, pairs):
+    """Which pairs of films with close hashes are one exposure.
+
+    Parameters
+    ----------
+    cohort : util.data.cohort.Cohort, whose films are read where the hashes alone do not settle it
+    images : sequence of film names
+    pairs : DataFrame as of `close_pairs`; `first` and `second` are places in `images`
+
+    Returns
+    -------
+    DataFrame, the closest pairs first, as of `near_duplicates`
+    """
     thumb = lru_cache(1000)(lambda row: _thumb(cohort.read(images[row])))
     looks = [
         np.nan if pair.bits <= SURE else _likeness(thumb(pair.first), thumb(pair.second))
@@ -136,6 +164,4 @@ def near_duplicates(cohort, images=None, unreadable=None):
     names = np.array(images, dtype=object)
     copies = pd.DataFrame({"Image": names[pairs["first"]], "Other": names[pairs["second"]]}, dtype=object)
     copies = copies.join(pairs[["bits", "correlation"]].reset_index(drop=True))
-    copies = copies.sort_values(["bits", "Image", "Other"], ignore_index=True)[COPIES]
-    copies.attrs["plain"] = plain
-    return copies
+    return copies.sort_values(["bits", "Image", "Other"], ignore_index=True)[COPIES]

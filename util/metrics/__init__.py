@@ -1,4 +1,4 @@
-"""How good are scores, and how sure is that? Lessons 6 to 8, 12 and 13.
+"""How good are scores, and how sure is that? Lessons 6 to 8, 12, 13 and 16.
 
 inputs         labels, scores and patients, checked once  (lesson 6, section 3)
 matching       tables of labels and scores, film by film  (lesson 6)
@@ -18,4 +18,8 @@ conformal      sets of answers with a promise  (lesson 13, section 3)
 repeated_splits  coverage, split after split  (lesson 13, section 4)
 risk_control   a threshold that promises few missed findings  (lesson 13, section 7)
 dose           the severity that is found half of the time  (lesson 12)
+mrmc           many readers, many cases  (lesson 16, sections 3 and 4)
+mrmc_parts     what readers' AUCs vary by  (lesson 16, section 4)
+mrmc_power     what a larger study of readers needs  (lesson 16, section 6)
+agreement      do readers agree beyond chance?  (lesson 16, section 5)
 """

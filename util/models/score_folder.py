@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from util import settings
 from util.command import argument_parser, command
 from util.data import nih
 from util.data.cohort import Cohort, load_cohort
-from util.data.own_film import read_own_film
+from util.data.own_film import SUFFIXES, read_own_film
 from util.errors import CourseError
 from util.files import alone, check_place, sweep, whole
 from util.findings import FINDINGS
@@ -38,7 +39,6 @@ from util.progress import progress
 if TYPE_CHECKING:
     from util.models.weights import Pretrained
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm", ".dicom")
 KEEP = 100  # films between two savings
 OPTIONS = "--size 320 --mean 123.7 --std 58.4 (or three numbers, 1,2,3), --aspect crop, --findings Mass,Nodule,..."
 
@@ -261,11 +261,17 @@ def judgement(cohort: Cohort, logits: pd.DataFrame, passport: Mapping[str, Any])
 @command("Stopped. The same command goes on where it was.")
 def main(arguments: Sequence[str] | None = None) -> int | None:
     """Run the command; returns the exit code, 2 after a mistake in the arguments, 130 when it was stopped."""
-    return _run(_parser().parse_args(arguments))
+    return run(_parser().parse_args(arguments))
 
 
 def _parser():
     parser = argument_parser("score", __doc__)
+    add_arguments(parser)
+    return parser
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of a table of scores, for the command that `util.archive.score` offers."""
     parser.add_argument("--cohort", default=settings.cohort_name() or "phantom", help="phantom (default) or nih")
     parser.add_argument("--root", default=settings.films_folder(), help="folder of the films (or CXR_ROOT)")
     parser.add_argument("--model", help="phantom, nih-finetuned, xrv-all, or the path of a weights file")
@@ -276,11 +282,11 @@ def _parser():
     own.add_argument("--std", help="gray levels that become 1, or three with commas")
     own.add_argument("--aspect", choices=["stretch", "crop"], help="whether a film is stretched to a square (default)")
     own.add_argument("--findings", help="names of the outputs in their order, with commas")
-    return parser
 
 
-def _run(options):
-    preprocessing = _preprocessing(options)
+def run(options: Namespace) -> int:
+    """Score a cohort into a table; returns the exit code."""
+    preprocessing = preprocessing_of(options)
     check_place(options.out)
     cohort = films_to_score(options.cohort, options.root)
     images = [image for image in cohort.films["Image"] if image in cohort.paths]
@@ -288,7 +294,7 @@ def _run(options):
         raise CourseError("None of the listed films is on disk, so there is nothing to score.")
     model = options.model or weights_for(cohort)
     _no_input(options.out, cohort, model, options.root)
-    pretrained = _load(model, preprocessing, options.findings and tuple(options.findings.split(",")))
+    pretrained = load(model, preprocessing, options.findings and tuple(options.findings.split(",")))
     print(pretrained.describe(cohort), flush=True)
     kept = Kept(options.out, pretrained, cohort)
     with alone(kept.folder):
@@ -311,7 +317,7 @@ def _no_input(out, cohort, model, root):
         raise CourseError(f"{out} is one of the files that are read: name another with --out.")
 
 
-def _preprocessing(options):
+def preprocessing_of(options: Namespace) -> Preprocessing | None:
     """What the options say of the preprocessing, or None where they say nothing of it."""
     given = (options.size, options.mean, options.std, options.aspect)
     if given == (None,) * 4:
@@ -334,8 +340,8 @@ def _preprocessing(options):
     return Preprocessing(options.size, *constants, options.aspect or "stretch")
 
 
-def _load(model, preprocessing, findings):
-    """Weights by name or from a file."""
+def load(model: str, preprocessing: Preprocessing | None = None, findings: tuple | None = None) -> Pretrained:
+    """Weights by name or from a file; a CourseError that names the options where something of them must be said."""
     named = {"preprocessing": preprocessing, "findings": findings}
     named = {name: value for name, value in named.items() if value is not None}
     is_file = Path(model).suffix or (Path(model).exists() and not (WEIGHTS / f"{model}.json").is_file())

@@ -52,6 +52,17 @@ def test_deflated_data_are_bounded(codes, monkeypatch):
     refused(data[:200] + b"\xff" * 20 + data[220:], "damaged or cut short")
 
 
+def test_data_that_were_never_deflated(codes):
+    with pytest.raises(png_jpeg.Refused, match="damaged or cut short"):
+        dicom_header._inflate(b"\xff" * 20)
+
+
+def test_an_element_of_one_byte_is_there_and_one_of_none_is_not():
+    for value, there in ((b"x", True), (b"", False)):
+        header = dicom_header.Header({dicom_header.TAGS["LUTData"]: (b"OW", value)}, True, True)
+        assert ("LUTData" in header) is there and "PixelData" not in header
+
+
 def element(group, number, value=b"", vr=b"US"):
     return struct.pack("<HH", group, number) + vr + struct.pack("<H", len(value)) + value
 

@@ -3,6 +3,7 @@
 import os
 import struct
 import zlib
+from dataclasses import FrozenInstanceError
 from io import BytesIO
 
 import numpy as np
@@ -277,6 +278,13 @@ def test_large_films_are_worked_on_in_blocks(monkeypatch):
     assert len(blocks(np.zeros((2, 1000)))) == 2  # never less than a row
 
 
+def test_a_film_of_six_million_pixels_is_worked_on_in_halves():
+    """Wide numbers take eight bytes a pixel: 34 MB at a time, not 240 for the largest film."""
+    parts = blocks(np.broadcast_to(np.uint16(7), (3000, 2000)))
+    assert [part.shape for part in parts] == [(1500, 2000)] * 2
+    assert len(blocks(np.broadcast_to(np.uint16(7), (2047, 2048)))) == 1
+
+
 # ---- how the camera was held ------------------------------------------------------------------------------------
 
 
@@ -360,3 +368,10 @@ def test_the_scan_of_a_jpeg_begins_where_it_says():
     assert png_jpeg.jpeg_frame(whole).scan == scan
     with pytest.raises(Refused, match="damaged"):  # a scan of a picture whose size is not known yet
         png_jpeg.jpeg_frame(whole[:2] + whole[scan:])
+
+
+def test_what_is_known_of_a_file_stays_as_it_was_read(gray):
+    assert str(Refused("is a folder", "shrink it")) == "is a folder"
+    for found in (head_of(jpeg(gray)), png_jpeg.jpeg_frame(jpeg(gray))):
+        with pytest.raises(FrozenInstanceError):
+            found.parts = []

@@ -63,11 +63,50 @@ def test_a_right_check_sum_over_a_bad_entry(name, save):
         read_checkpoint(save(with_entry(**BAD_ENTRIES[name])))
 
 
+@pytest.mark.parametrize(("number", "words"), [(2**40 - 1, "ends before"), (2**40, "an impossible shape")])
+def test_the_largest_number_of_an_entry(number, words, save):
+    with pytest.raises(CourseError, match=words):
+        read_checkpoint(save(with_entry(offset=(4, number))))
+
+
 def test_the_good_twin_of_these_entries(save):
-    assert len(read_checkpoint(save(with_entry())).layers) == 1
+    read = read_checkpoint(save(with_entry()))
+    assert len(read.layers) == 1 and read.final_relu and not read_checkpoint(save(with_entry()), False).final_relu
     for kind in ("<f8", "<f2"):
         index, data = files.checkpoint({(0, "kernel"): np.arange(6).reshape(2, 3).astype(kind)})
         np.testing.assert_array_equal(read_checkpoint(save(index, data)).layers[0][1][0], [[0, 1, 2], [3, 4, 5]])
+
+
+def test_an_axis_without_a_number_is_zero_as_in_any_protocol_buffer(save):
+    none = dict(
+        shape=(2, files.proto([(2, b"")])), size=(5, 0), check=(6, (masked(crc32c(b"")).to_bytes(4, "little"),))
+    )
+    assert read_checkpoint(save(with_entry(**none))).layers[0][1][0].shape == (0,)
+
+
+def test_a_hundred_files_and_one_more(save):
+    prefix = save(files.checkpoint(header=((1, 100),))[0])
+    prefix.with_name("cp.data-00000-of-00001").rename(prefix.with_name("cp.data-00000-of-00100"))
+    assert len(read_checkpoint(prefix).layers) == 2
+    prefix = save(files.checkpoint(header=((1, 101),))[0])
+    prefix.with_name("cp.data-00000-of-00100").rename(prefix.with_name("cp.data-00000-of-00101"))
+    with pytest.raises(CourseError, match="none of its own"):
+        read_checkpoint(prefix)
+
+
+def test_an_index_of_four_megabytes_and_one_byte_more(save):
+    prefix = save(b"")
+    for size, words in [(4_000_000, "check sum|damaged|cut short"), (4_000_001, "no DenseNet-121 needs so many")]:
+        os.truncate(f"{prefix}.index", size)
+        with pytest.raises(CourseError, match=words):
+            read_checkpoint(prefix)
+
+
+@pytest.mark.parametrize("field", [b"\x0a\x03ab", b"\x0d\0\0\0", b"\x09" + bytes(7), b"\x0b"])
+def test_a_field_that_ends_before_its_length(field):
+    """A text of three bytes, a number of four and one of eight with a byte too few; a kind of field that there is none of."""
+    with pytest.raises(Unreadable, match="a damaged entry"):
+        checkpoint._fields(field)
 
 
 def test_headers_and_tables(save):

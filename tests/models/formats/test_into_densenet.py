@@ -12,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.fuzz import weights as files
 from tests.helpers.foreign_weights import (
     KERAS2_NAMES,
     REFERENCE,
@@ -24,8 +25,8 @@ from util.errors import CourseError
 from util.findings import FINDINGS
 from util.models.formats.checkpoint import read_checkpoint
 from util.models.formats.hdf5 import EPSILON, read_keras2
-from util.models.formats.into_densenet import from_torch, put
-from util.models.formats.kinds import CHECKPOINT, HDF5, SAFETENSORS, TORCH, look_inside
+from util.models.formats.into_densenet import from_torch, put, read_foreign, torch_names
+from util.models.formats.kinds import CHECKPOINT, HDF5, TORCH, look_inside
 from util.models.formats.limits import LARGEST
 from util.models.formats.torch_pickle import read_torch
 
@@ -35,6 +36,13 @@ def assert_layers(found, wanted):
     for those, these in zip(found, wanted, strict=True):
         for a, b in zip(those, these, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_shell_is_like_the_model(model, shell):
+    """Tests without TensorFlow put weights into the same names and shapes."""
+    for those, these in zip([layer for layer in model.layers if layer.weights], shell.layers[1:], strict=True):
+        assert [tuple(weight.shape) for weight in those.weights] == [weight.shape for weight in these.weights]
+        assert those.name == these.name or those is model.layers[-1]
 
 
 # ---- PyTorch ----------------------------------------------------------------------------------------------------
@@ -101,12 +109,12 @@ def test_torch_file_into_our_model(load, model, layers, write_torch, capsys):
     assert "Labels: 14 of the file's 14 outputs" in capsys.readouterr().out
 
 
-def test_one_channel_and_outputs_that_the_course_does_not_have(model, layers):
+def test_one_channel_and_outputs_that_the_course_does_not_have(shell, layers):
     labels = ("Fracture", *sorted(FINDINGS), "Lung Lesion")
     wide = [*layers[:-1], tuple(np.concatenate([a, a[..., :2]], -1) for a in layers[-1])]
     foreign = from_torch(state_dict(wide, channels=1), "w.pt")
-    put(foreign, model, labels, FINDINGS, "w.pt")
-    found = held(model)
+    put(foreign, shell, labels, FINDINGS, "w.pt")
+    found = held(shell)
     np.testing.assert_allclose(found[0][0].sum(axis=2), layers[0][0][:, :, 0], rtol=1e-6)
     for column, finding in enumerate(FINDINGS):
         np.testing.assert_array_equal(found[-1][0][:, column], wide[-1][0][:, labels.index(finding)])
@@ -136,14 +144,60 @@ def with_first(value):
         (spoil("classifier.bias", lambda a: a[:-1]), "has 13 outputs, and 14 labels"),
     ],
 )
-def test_what_is_not_this_network_leaves_the_model_alone(model, layers, change, sentence):
-    state, before = state_dict(layers), held(model)
+def test_what_is_not_this_network_leaves_the_model_alone(shell, layers, change, sentence):
+    state, before = state_dict(layers), held(shell)
     change(state)
     with pytest.raises(CourseError, match=sentence):
-        put(from_torch(state, "w.pt"), model, FINDINGS, FINDINGS, "w.pt")
-    for those, these in zip(held(model), before, strict=True):
+        put(from_torch(state, "w.pt"), shell, FINDINGS, FINDINGS, "w.pt")
+    for those, these in zip(held(shell), before, strict=True):
         for a, b in zip(those, these, strict=True):
             np.testing.assert_array_equal(a, b)
+
+
+def test_a_relu_at_the_end_unless_it_is_denied(layers, write_torch, tmp_path):
+    """The file of a PyTorch network does not say, nor does a checkpoint; torchvision's networks and Keras' have one."""
+    path = write_torch(state_dict(layers))
+    assert from_torch(state_dict(layers), path).final_relu and read_foreign(TORCH, path).final_relu
+    assert (
+        not from_torch(state_dict(layers), path, False).final_relu and not read_foreign(TORCH, path, False).final_relu
+    )
+    prefix = tmp_path / "cp"
+    for name, data in zip(("cp.index", "cp.data-00000-of-00001"), files.checkpoint(), strict=True):
+        (tmp_path / name).write_bytes(data)
+    assert read_checkpoint(prefix).final_relu and read_foreign(CHECKPOINT, prefix).final_relu
+    assert not read_foreign(CHECKPOINT, prefix, False).final_relu
+
+
+@pytest.mark.parametrize("shapes", [[(1024, 1)], [(1024, 1), (1, 1)], [(1, 1, 1024, 1), (1,)], [(1,), (1,)]])
+def test_a_last_layer_that_is_no_matrix_with_a_bias_has_no_outputs(shell, layers, shapes):
+    foreign = from_torch(state_dict(layers), "w.pt")
+    foreign.layers[-1] = ("last", tuple(np.zeros(shape, np.float32) for shape in shapes))
+    with pytest.raises(CourseError, match="has 0 outputs, and 1 labels are known of it"):
+        put(foreign, shell, ["Mass"], ["Mass"], "w.pt")
+
+
+def test_a_channel_that_never_varied_is_usable(shell, layers):
+    state = state_dict(layers)
+    state["features.norm0.running_var"][0] = 0
+    put(from_torch(state, "w.pt"), shell, FINDINGS, FINDINGS, "w.pt")
+    assert held(shell)[1][3][0] == np.float32(1e-5 - EPSILON) + np.float32(0)
+
+
+def test_the_last_layer_may_have_any_name_where_there_is_one_matrix(layers):
+    """Its bias comes along; with a second matrix, the name must be torchvision's."""
+    state = state_dict(layers)
+    renamed = {name.replace("classifier.", "head.out."): array for name, array in state.items()}
+    for prefix in ("", "module.", "net.backbone."):
+        found = from_torch({prefix + name: array for name, array in renamed.items()}, "w.pt").layers
+        assert_layers([arrays for _, arrays in found], layers)
+        assert [name for name, _ in found] == torch_names()
+    with pytest.raises(CourseError, match=r"classifier\.weight is missing"):
+        from_torch(renamed | {"aux.weight": np.zeros((2, 2))}, "w.pt")
+    with pytest.raises(CourseError, match=r"holds more than a DenseNet-121: aux\.weight has no place"):
+        from_torch(state | {"aux.weight": np.zeros((2, 2))}, "w.pt")
+    with pytest.raises(CourseError, match="two of its names mean the same layer"):
+        from_torch(state | {"features.denseblock1.denselayer1.norm.1.bias": np.zeros(64)}, "w.pt")
+    assert len(from_torch(state | {"op_threshs": np.zeros(14)}, "w.pt").layers) == 242  # torchxrayvision's
 
 
 # ---- Pickles that mean harm -------------------------------------------------------------------------------------
@@ -262,7 +316,7 @@ def renamed(old, new):
     return {new if name == old else name: weights for name, weights in KERAS2_NAMES.items()}
 
 
-def test_keras2_files_that_are_refused(model, layers, tmp_path):
+def test_keras2_files_that_are_refused(shell, layers, tmp_path):
     path = tmp_path / "w.h5"
     cases = [
         (renamed("conv3_block2_1_conv", "conv3_block2_9_conv"), layers, "has the layer conv3_block2_9_conv where"),
@@ -271,7 +325,7 @@ def test_keras2_files_that_are_refused(model, layers, tmp_path):
     ]
     for names, values, sentence in cases:
         with pytest.raises(CourseError, match=sentence):
-            put(read_keras2(write_keras2(path, values, names)), model, FINDINGS, FINDINGS, path)
+            put(read_keras2(write_keras2(path, values, names)), shell, FINDINGS, FINDINGS, path)
     with h5py.File(path, "w") as file:
         file["layers/dense/vars/0"] = np.zeros(3)
     with pytest.raises(CourseError, match=r"is it Keras 3's \.weights\.h5"):
@@ -319,8 +373,6 @@ def test_checkpoint_into_our_model(load, model, layers, tmp_path):
 def test_tensorflow_reads_the_checkpoints_of_the_other_tests(tmp_path):
     import tensorflow as tf
 
-    from tests.fuzz import weights as files
-
     prefix = tmp_path / "cp"
     index, data = files.checkpoint()
     (tmp_path / "cp.index").write_bytes(index)
@@ -330,28 +382,3 @@ def test_tensorflow_reads_the_checkpoints_of_the_other_tests(tmp_path):
     layers = read_checkpoint(prefix).layers
     np.testing.assert_array_equal(layers[0][1][0], theirs.get_tensor(files.layer_key(0, "kernel").decode()))
     np.testing.assert_array_equal(layers[1][1][1], theirs.get_tensor(files.layer_key(1, "bias").decode()))
-
-
-# ---- What a file is ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("content", "sentence"),
-    [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\n", "is an LFS pointer, a link or a web page"),
-        (b"<!DOCTYPE html>" + b"<p>Log in</p>" * 200, "is an LFS pointer, a link or a web page"),
-        (b"", "is an LFS pointer, a link or a web page"),
-        (bytes(range(256)) * 8, "no file of weights that can be read here"),
-        (pickle.dumps({"a": np.zeros(500)}), "no file of weights that can be read here"),
-    ],
-)
-def test_what_is_no_file_of_weights(tmp_path, content, sentence):
-    (tmp_path / "model.pt").write_bytes(content)
-    with pytest.raises(CourseError, match=sentence):
-        look_inside(tmp_path / "model.pt")
-
-
-def test_missing_and_our_own(tmp_path, tiny_release):
-    with pytest.raises(CourseError, match=r"No weights at .*absent\.h5: check the path"):
-        look_inside(tmp_path / "absent.h5")
-    assert look_inside(tiny_release)[0] == SAFETENSORS

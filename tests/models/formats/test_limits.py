@@ -79,6 +79,14 @@ def test_a_file_that_cannot_be_opened(write, monkeypatch):
             use(path)
 
 
+@pytest.mark.parametrize("size", [99, 101, 50, 1000])
+def test_a_file_that_changes_while_it_is_read(write, monkeypatch, size):
+    path = write(b"x" * 100)
+    monkeypatch.setattr(limits, "regular", lambda path, largest: (path, size))
+    with pytest.raises(CourseError, match="changed while it was read: wait until it is written, then try again"):
+        contents(path)
+
+
 def test_a_budget_on_both_sides():
     budget = Budget(3, "things")
     budget.take(2)

@@ -85,7 +85,7 @@ def as_displayed(stored, header, layout):
     inverted = layout.photometric == "MONOCHROME1"
 
     def level(codes):
-        share = np.clip(shown(modality(codes)), 0, 1)
+        share = shown(modality(codes))  # below 0 or above 1 outside of the window; `_levels` cuts both off
         share = 1 - share if inverted else share
         return np.where(_within(codes, padding), 0, share) if padding else share
 

@@ -62,22 +62,23 @@ class Header:
 
     Parameters
     ----------
-    elements : dict tag -> (VR or b'', bytes); little : bool, least significant byte first; explicit : bool, VRs are stated
+    elements : dict tag -> (VR or b'', bytes); little : bool, least significant byte first; explicit : bool, VRs are stated;
+        tags : dict keyword -> tag
     """
 
-    def __init__(self, elements, little, explicit):
-        self.elements, self.order, self.explicit = elements, "<" if little else ">", explicit
+    def __init__(self, elements, little, explicit, tags=TAGS):
+        self.elements, self.order, self.explicit, self.tags = elements, "<" if little else ">", explicit, tags
 
     def __contains__(self, keyword):
         return len(self.raw(keyword)) > 0
 
     def raw(self, keyword):
         """Bytes of an element, none where it is absent or empty."""
-        return self.elements.get(TAGS[keyword], (b"", b""))[1]
+        return self.elements.get(self.tags[keyword], (b"", b""))[1]
 
     def vr(self, keyword):
         """Its type as the file states it, b'' where none is."""
-        return self.elements.get(TAGS[keyword], (b"", b""))[0]
+        return self.elements.get(self.tags[keyword], (b"", b""))[0]
 
     def whole(self, keyword, default=None):
         """The whole number of an element of binary numbers, the first of several; `default` where it is absent or empty."""
@@ -128,8 +129,8 @@ def contradiction(keyword):
     return Refused(f"is a DICOM file whose {keyword} cannot be understood", "export it again")
 
 
-def read_header(data):
-    """Header of a DICOM file, bytes, with or without preamble and file meta information.
+def read_header(data, tags=TAGS):
+    """Header of a DICOM file, bytes, with or without preamble and file meta information; of it the elements in `tags`.
 
     How numbers are written (byte order, explicit VR) is told from the bytes, which cannot be wrong about it.
 
@@ -143,9 +144,9 @@ def read_header(data):
     if syntax == DEFLATED:
         data, start = _inflate(data[start:]), 0
     explicit, order = _writing(data, start)
-    elements, _ = _walk(data, start, explicit, order)
+    elements, _ = _walk(data, start, explicit, order, wanted=frozenset(tags.values()))
     kept = {tag: value for tag, value in meta.items() if tag == TAGS["TransferSyntaxUID"]}
-    return Header({**elements, **kept}, order == "<", explicit)
+    return Header({**elements, **kept}, order == "<", explicit, tags)
 
 
 def _writing(data, start):
@@ -165,8 +166,8 @@ def _inflate(packed):
     return data
 
 
-def _walk(data, position, explicit, order, only_group=None):
-    """Elements that TAGS names at the top level of a data set: (dict tag -> (VR, bytes), where the walk ended).
+def _walk(data, position, explicit, order, only_group=None, wanted=WANTED):
+    """Elements that `wanted` names at the top level of a data set: (dict tag -> (VR, bytes), where the walk ended).
 
     Sequences without a stated length are walked through, all others are stepped over. The walk ends at the pixels, at
     the end of an item, or where another group than `only_group` begins.
@@ -192,7 +193,7 @@ def _walk(data, position, explicit, order, only_group=None):
             position = content + length
             if position > len(data):
                 raise Refused(DAMAGED)
-            if tag in WANTED and not nest.parts:
+            if tag in wanted and not nest.parts:
                 found[tag] = vr, data[content:position]
     raise Refused(f"has more than {PARTS} elements, too many for a film")
 

@@ -1,0 +1,142 @@
+"""Bench of archives: a film's cost beyond decoding and the network, memory at ten times the films, what going on costs."""
+
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tests.bench import peer, row, seconds
+from tests.bench.predict import decode
+
+FILMS, KINDS = 2_000, 32  # films scored; different ones among them
+PEAK = """
+import resource, sys
+from tests.helpers.traps import PlainRecipe
+from util.archive.run import score_archive
+from util.course.run import peak_memory
+score_archive(sys.argv[1], sys.argv[2], PlainRecipe("tiny", size=320))
+print(peak_memory(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
+"""
+
+
+def bench():
+    """The local engine against bare passes and decoding, Ray against it; memory; a resume."""
+    if peer("pyarrow") is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        films = drawn(folder / "films", FILMS)
+        wall = bench_engines(folder, films)
+        bench_resume(folder, films, wall)
+        bench_memory(folder)
+
+
+def drawn(folder, count, size=1024):
+    """A folder of so many films with names of their own: PNGs of NIH's size in bytes, KINDS different ones, linked."""
+    from PIL import Image
+
+    from util.data.cohort import load_cohort
+
+    folder.mkdir()
+    phantom, rng, paths = load_cohort("phantom"), np.random.default_rng(0), []
+    for k, image in enumerate(phantom.split("test")["Image"][:KINDS]):
+        large = np.asarray(Image.fromarray(phantom.read(image)).resize((size, size), Image.Resampling.BICUBIC), float)
+        paths.append(folder.parent / f"{folder.name}-{k}.png")
+        Image.fromarray(np.clip(large + rng.normal(0, 2, large.shape), 0, 255).astype(np.uint8)).save(paths[-1])
+    for k, path in zip(range(count), itertools.cycle(paths)):
+        os.link(path, folder / f"{k:08}_000.png")
+    return folder
+
+
+def bench_engines(folder, films):
+    """Wall time of local and Ray; the network is loaded and compiled before, processes are started within."""
+    from util.archive.block import Recipe, with_gate
+    from util.archive.run import engine_of, score_archive
+    from util.models.predict import BATCH_SIZE, predict_films
+    from util.models.weights import load_pretrained
+
+    pretrained, recipe = load_pretrained(check=False), with_gate(Recipe("phantom"))
+    some = [path.name for path in sorted(films.iterdir())[:KINDS]]
+    cohort = Folder(films)
+    ready = np.stack([pretrained.preprocessing(cohort.read(name)) for name in some[:BATCH_SIZE]])
+    predict_films(pretrained.model, ready)
+    rounds = -(-FILMS // BATCH_SIZE)
+    bare = seconds(lambda: [predict_films(pretrained.model, ready) for _ in range(rounds)])
+    decoding = seconds(lambda: decode(cohort, some, pretrained.preprocessing)) / len(some) * FILMS
+    apart = spent(lambda: [predict_films(pretrained.model, ready) for _ in range(4)]) * rounds / 4
+    apart += spent(lambda: decode(cohort, some, pretrained.preprocessing)) / len(some) * FILMS
+    before = cpu()
+    wall = seconds(lambda: score_archive(films, folder / "local", recipe, pretrained=pretrained))
+    whole = cpu() - before
+    row(f"{FILMS:,} films of 1,024 pixels into an archive: films per second", f"{FILMS / wall:.2f}", "local")
+    row("  (bare passes + decoding on all cores) / wall time", f"{(bare + decoding) / wall:.2f}", "goal .95")
+    told = "seconds of cores, which other work on the machine changes less"
+    row("  (bare passes + decoding) / all that was computed", f"{apart / whole:.2f}", told)
+    if peer("ray"):
+        ray = engine_of("ray")
+        taken = seconds(lambda: score_archive(films, folder / "ray", recipe, ray, pretrained))
+        row(
+            "  Ray on this machine: speed against local",
+            f"{wall / taken:.2f}",
+            "goal .90; it starts Ray and loads weights",
+        )
+    return wall
+
+
+def cpu():
+    """Seconds of cores that this process and those it has ended have taken so far."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def spent(work):
+    """Seconds of cores of one call."""
+    before = cpu()
+    work()
+    return cpu() - before
+
+
+class Folder:
+    """Films of a folder, as a cohort reads them."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def read(self, name):
+        from util.data.own_film import read_own_film
+
+        return read_own_film(self.folder / name)
+
+
+def bench_resume(folder, films, wall):
+    """What it costs to find out that all is done; and what a crash costs at most, a block a worker."""
+    from util.archive.block import BLOCK, Recipe
+    from util.archive.run import score_archive
+    from util.models.weights import load_pretrained
+
+    pretrained = load_pretrained(check=False)
+    looked = seconds(lambda: score_archive(films, folder / "local", Recipe("phantom"), pretrained=pretrained))
+    row("  finding out what is done: share of the whole", f"{looked / wall:.1%}", "the weights are loaded besides")
+    lost = BLOCK / 2 / FILMS
+    row(
+        "  a crash: films scored again, share of the whole",
+        f"{lost:.1%}",
+        "half a block is to be expected; goal of both 2 %",
+    )
+
+
+def bench_memory(folder):
+    """Peak memory of the command and of its readers, with a network of NumPy, at ten times the films."""
+    peaks = []
+    for count in (FILMS, 10 * FILMS):
+        source = drawn(folder / f"many{count}", count, 320)
+        command = [sys.executable, "-W", "ignore", "-c", PEAK, str(source), str(folder / f"out{count}")]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        peaks.append([float(number) for number in told.split()[-2:]])
+    for k, what in enumerate(("the command", "a reader")):
+        told = f"{peaks[0][k]:,.0f} while scoring {FILMS:,} (a network of NumPy)"
+        row(f"  peak MB of {what} while scoring {10 * FILMS:,}", f"{peaks[1][k]:,.0f}", told)
