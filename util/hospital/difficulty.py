@@ -1,6 +1,6 @@
 """Are hospitals equally hard, and what are a good, a careless, a paranoid and a lucky auditor worth in them? Lesson 15.
 
-python -m util hospitals --hospitals 200 --drawn 9 --out data/hospitals.csv
+python -m util hospitals --hospitals 200 --drawn 20 --out data/hospitals.csv
 
 The good auditor answers all claims where the films are drawn, and those that need no film in the other hospitals. A fifth
 one, halfway, answers these as the good one does and believes the rest: it shows how much the marks of one who knows half
@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
     """
     parser = argument_parser("hospitals", __doc__)
     parser.add_argument("--hospitals", type=int, default=200, help="how many (200)")
-    parser.add_argument("--drawn", type=int, default=9, help="of so many, the first ones, films are drawn (9)")
+    parser.add_argument("--drawn", type=int, default=20, help="of so many, the first ones, films are drawn (20)")
     parser.add_argument("--out", default=TABLE, help="table to write (data/hospitals.csv)")
     options = parser.parse_args(arguments)
     numbers = progress(range(options.hospitals), "Auditing hospitals")
