@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from util.archive.block import BLOCK, COURSE, Recipe, blocks_of, with_gate
 from util.archive.local import run_local
+from util.archive.parts import is_refused
 from util.archive.sources import find_films
 from util.archive.writing import open_archive
 from util.errors import CourseError
@@ -107,7 +108,7 @@ def score_archive(
         try:
             for table in progress(tables, "scoring films, block by block"):
                 archive.add(table)
-                bad = table.filter(table["refused"].is_valid())
+                bad = table.filter(is_refused(table))
                 _tell(bad, refused)
                 refused, scored = refused + bad.num_rows, scored + table.num_rows - bad.num_rows
         finally:

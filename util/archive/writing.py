@@ -62,7 +62,6 @@ class Archive:
     def __init__(self, folder: Path, identity: dict, salt: bytes | None = None) -> None:
         self.folder, self.identity, self.salt = folder, identity, salt
         self.mark = mark_of(identity)
-        self.films = self.refused = 0
         self.changed = self.twice = 0
         self.seen = set()  # names met in this run, 64 bits each
         self._look()
@@ -70,14 +69,14 @@ class Archive:
     def _look(self):
         """Read what is done: names and keys of all parts as sorted arrays of 8 bytes a film each."""
         names, keys, places = [], [], []
+        self.films = self.refused = 0
         self.paths = part_files(self.folder)
         for place, path in enumerate(self.paths):
             table = read_part(path, self.mark, ["name", "key", "refused"])
             names += [np.fromiter(map(name_id, table["name"].to_pylist()), np.uint64, table.num_rows)]
             keys += [np.array([int.from_bytes(k[:8], "big") for k in table["key"].to_pylist()], np.uint64)]
             places += [np.full(table.num_rows, place, np.int32)]
-            refused = table.num_rows - table["refused"].null_count
-            self.films, self.refused = self.films + table.num_rows - refused, self.refused + refused
+            self._count(table)
         names, keys, places = (np.concatenate(a) if a else np.zeros(0, np.uint64) for a in (names, keys, places))
         order = np.argsort(names, kind="stable")
         self.names, self.keys, self.places = names[order], keys[order], places[order]
@@ -118,8 +117,13 @@ class Archive:
             self._write(path, left)
         else:
             path.unlink()
-        refused = gone.num_rows - gone["refused"].null_count
-        self.films, self.refused = self.films - gone.num_rows + refused, self.refused - refused
+        self._count(gone, -1)
+
+    def _count(self, table, sign=1):
+        """Add the rows of a table to what the parts hold, or take them away."""
+        scored = table["refused"].null_count
+        self.films += sign * scored
+        self.refused += sign * (table.num_rows - scored)
 
     def drop_refused(self) -> int:
         """Forget the films that were refused, so that they are tried again; returns how many."""
@@ -128,12 +132,8 @@ class Archive:
             table = read_part(path, self.mark, ["name", "refused"])
             if names := table.filter(is_refused(table))["name"].to_pylist():
                 self._drop(place, names)
-        self._look_again()
-        return before
-
-    def _look_again(self):
-        self.films = self.refused = 0
         self._look()
+        return before
 
     def add(self, table: pyarrow.Table) -> Path:
         """Write a block's table as a part, whole or not at all; returns its path.
@@ -145,8 +145,7 @@ class Archive:
         digest = hashlib.sha256(b"".join(table["key"].to_pylist())).hexdigest()
         path = self.folder / f"part-{digest[:24]}.parquet"
         self._write(path, table)
-        refused = table.num_rows - table["refused"].null_count
-        self.films, self.refused = self.films + table.num_rows - refused, self.refused + refused
+        self._count(table)
         return path
 
     def _write(self, path, table):

@@ -82,7 +82,7 @@ def careless(hospital: Hospital) -> dict[str, dict[str, Any]]:
 
     >>> careless(open_hospital("anna"))["copies"]["verdict"]  # doctest: +SKIP
     """
-    return {key: _answer(key, False, Estimate(row["claimed"])) for key, row in hospital.claims.iterrows()}
+    return _with_vendors_numbers(hospital, lambda: False)
 
 
 def paranoid(hospital: Hospital) -> dict[str, dict[str, Any]]:
@@ -98,7 +98,7 @@ def paranoid(hospital: Hospital) -> dict[str, dict[str, Any]]:
 
     >>> paranoid(open_hospital("anna"))["copies"]["verdict"]  # doctest: +SKIP
     """
-    return {key: _answer(key, True, Estimate(row["claimed"])) for key, row in hospital.claims.iterrows()}
+    return _with_vendors_numbers(hospital, lambda: True)
 
 
 def lucky(hospital: Hospital, rng: np.random.Generator) -> dict[str, dict[str, Any]]:
@@ -114,8 +114,12 @@ def lucky(hospital: Hospital, rng: np.random.Generator) -> dict[str, dict[str, A
 
     >>> lucky(open_hospital("anna"), np.random.default_rng(0))["copies"]["verdict"]  # doctest: +SKIP
     """
-    rows = hospital.claims.iterrows()
-    return {key: _answer(key, rng.random() < 5 / len(KEYS), Estimate(row["claimed"])) for key, row in rows}
+    return _with_vendors_numbers(hospital, lambda: rng.random() < 5 / len(KEYS))
+
+
+def _with_vendors_numbers(hospital, fails):
+    """An answer to each claim that gives the vendor's number back; `fails` is asked for each verdict in turn."""
+    return {key: _answer(key, fails(), Estimate(row["claimed"])) for key, row in hospital.claims.iterrows()}
 
 
 def _answer(key: str, fails: bool, estimate: Estimate, films: Iterable[str] = (), group: str = "") -> dict[str, Any]:
