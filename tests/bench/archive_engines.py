@@ -12,7 +12,7 @@ import numpy as np
 from tests.bench import peer, row, seconds
 from tests.bench.predict import decode
 
-FILMS, KINDS = 2_000, 32  # films scored; different ones among them
+FILMS, SOME, KINDS = 2_000, 1_000, 32  # films scored, on half of the cores, and different ones among them
 PEAK = """
 import resource, sys
 from tests.helpers.traps import PlainRecipe
@@ -31,6 +31,8 @@ def bench():
         folder = Path(folder)
         films = drawn(folder / "films", FILMS)
         wall = bench_engines(folder, films)
+        if peer("ray") and hasattr(os, "sched_setaffinity"):
+            bench_machines(folder)
         bench_resume(folder, films, wall)
         bench_memory(folder)
 
@@ -85,6 +87,38 @@ def bench_engines(folder, films):
             "goal .90; it starts Ray and loads weights",
         )
     return wall
+
+
+def bench_machines(folder):
+    """Two machines of a cluster against one of them. Each is a process bound to its half of the cores."""
+    from tests.helpers.ray_cluster import add_machine, running_cluster
+    from util.archive.block import Recipe
+    from util.archive.on_ray import run_ray
+    from util.archive.run import score_archive
+
+    films, cores = drawn(folder / "some", SOME), sorted(os.sched_getaffinity(0))
+    half = len(cores) // 2
+    taken, recipe = [], Recipe("phantom", readers=half)
+
+    def score(name):
+        def engine(blocks, recipe, pretrained):
+            return run_ray(blocks, recipe, cluster.address)
+
+        taken.append(seconds(lambda: score_archive(films, folder / name, recipe, engine)))
+
+    try:
+        os.sched_setaffinity(0, cores[:half])  # a machine and its workers have the cores of the process that starts it
+        with running_cluster(folder, half) as cluster:
+            os.sched_setaffinity(0, cores)
+            score("one machine")
+            os.sched_setaffinity(0, cores[half : 2 * half])
+            add_machine(cluster, half)
+            os.sched_setaffinity(0, cores)
+            score("two machines")
+    finally:
+        os.sched_setaffinity(0, cores)
+    told = f"{SOME} films; 2 if machines were all that counts; the command itself has no core of its own"
+    row(f"  two machines of {half} cores each: speed against one of them", f"{taken[0] / taken[1]:.2f}", told)
 
 
 def cpu():

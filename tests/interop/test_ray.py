@@ -3,10 +3,8 @@
 Skipped where Ray is missing. One cluster serves the whole file, for starting one takes the longest.
 """
 
-import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,68 +17,29 @@ from PIL import Image
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'ray[data]'")
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 
+from tests.helpers.ray_cluster import add_machine, running_cluster
 from tests.helpers.stub_scorer import BrokenRecipe, StubRecipe, films, rows_of
 from tests.helpers.traps import HANGS
 from util.archive import on_ray, writing
 from util.archive.run import score_archive
-from util.data.cohort import HOME
+from util.data.cohort import HOME, PHANTOM
 from util.errors import CourseError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Ray's own
     pytest.mark.skipif(sys.platform != "linux", reason="the cluster of this test is for Linux"),
 ]
-FILMS, BLOCK = 40, 4
-
-
-def machine():
-    """What a machine of the cluster has. Its ports are named, for Ray waits for others only some seconds."""
-    ports = {}
-    with contextlib.ExitStack() as stack:
-        for name in (
-            "metrics_agent_port",
-            "metrics_export_port",
-            "dashboard_agent_listen_port",
-            "runtime_env_agent_port",
-        ):
-            free = stack.enter_context(socket.socket())
-            free.bind(("127.0.0.1", 0))
-            ports[name] = free.getsockname()[1]
-    return {"num_cpus": on_ray.CORES, "object_store_memory": 100_000_000} | ports
-
-
-def started(start, attempts=3):
-    """What `start` returns; Ray gives up on a machine with much to do after half a minute."""
-    for attempt in range(attempts):
-        try:
-            return start()
-        except Exception:  # Ray raises plain exceptions here
-            if attempt + 1 == attempts:
-                raise
+FILMS, BLOCK, FEW = 40, 4, 10
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A head with two cores and a second machine with two, as processes of this one."""
-    from ray._private.authentication_test_utils import reset_auth_token_state
-    from ray.cluster_utils import Cluster
-
     home = tmp_path_factory.mktemp("home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOME", str(home))
-        patch.setenv("PYTHONPATH", str(HOME))
-        for name, value in on_ray.QUIET.items():
-            patch.setenv(name, value)
-        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
-        reset_auth_token_state()  # Ray has looked at the variables when it was imported
-        cluster = started(
-            lambda: Cluster(initialize_head=True, head_node_args=machine() | {"include_dashboard": False})
-        )
-        cluster.second = started(lambda: cluster.add_node(**machine()))
+    with running_cluster(home) as cluster:
+        cluster.second = add_machine(cluster)
         yield cluster
-        ray.shutdown()
-        cluster.shutdown()
-        assert not (home / ".ray").exists()  # Ray wrote nothing into the home of the user
+    assert not (home / ".ray").exists()  # Ray wrote nothing into the home of the user
 
 
 @pytest.fixture(scope="module")
@@ -158,11 +117,13 @@ def test_a_machine_that_is_gone_costs_no_film(cluster, wanted, tmp_path):
     score_archive(source, out, StubRecipe("stub", readers=1, slow=0.5), engine(cluster), films=BLOCK)
     killer.join()
     assert rows_of(out) == rows
-    cluster.second = started(lambda: cluster.add_node(**machine()))
+    cluster.second = add_machine(cluster)
 
 
 DRIVER = """
+import ray  # before the engine asks for it, as a program of yours may
 import sys
+from tests.helpers.ray_cluster import add_machine, running_cluster
 from tests.helpers.stub_scorer import StubRecipe
 from util.archive.on_ray import run_ray
 from util.archive.run import score_archive
@@ -209,3 +170,20 @@ def test_a_machine_alone_starts_ray_in_silence_and_leaves_nothing_at_home(wanted
     assert done.returncode == 0, done.stderr
     assert rows_of(tmp_path / "ray") == rows
     assert done.stdout + done.stderr == "" and not (tmp_path / ".ray").exists()
+
+
+def test_the_command_gives_the_numbers_of_one_machine_to_the_last_bit(tmp_path):
+    """With the embedded network and as people say it: `python -m util score --engine ray`."""
+    films, names = tmp_path / "films", sorted(path.name for path in (PHANTOM / "films").iterdir())
+    films.mkdir()
+    for name in names[:FEW]:
+        (films / name).symlink_to(PHANTOM / "films" / name)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    for engine_name in ("local", "ray"):
+        command = [sys.executable, "-m", "util", "score", "--root", str(films), "--model", "phantom"]
+        command += ["--engine", engine_name, "--out", str(tmp_path / engine_name)]
+        done = subprocess.run(
+            command, cwd=HOME, env=kept | {"COURSE_BATCH": "1"}, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0 and f"{FEW} films scored and 0 refused" in done.stdout, done.stdout + done.stderr
+    assert rows_of(tmp_path / "ray") == rows_of(tmp_path / "local")

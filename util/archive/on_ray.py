@@ -19,6 +19,7 @@ import os
 import pickle
 import secrets
 import socket
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -120,6 +121,7 @@ def _started(address):
         os.environ.update({name: value for name, value in environment.items() if name not in os.environ})
         os.environ["PYTHONPATH"] = environment["PYTHONPATH"]
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    before = "ray" in sys.modules
     import ray
 
     if ray.is_initialized():
@@ -131,6 +133,8 @@ def _started(address):
         here = {"address": address, "runtime_env": {"env_vars": {"PYTHONPATH": environment["PYTHONPATH"]}}}
     else:
         here = {"address": "local", "include_dashboard": False, "object_store_memory": STORE}
+        if before:
+            _read_settings_again()
     for attempt in range(1, STARTS + 1):
         try:
             ray.init(**here, **quiet)
@@ -141,6 +145,14 @@ def _started(address):
             if address or attempt == STARTS:
                 what = f"The cluster at {address} cannot be joined" if address else "Ray cannot be started"
                 raise CourseError(f"{what} ({reason}): check it, or use --engine local.") from None
+
+
+def _read_settings_again():
+    """Ray reads the mode of its token when it is imported, which the caller has done before the token was made."""
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _room():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import platform
 from collections.abc import Callable
@@ -170,12 +171,8 @@ def engine_of(name: str, **options: str | None) -> Callable:
         return run_local
     if name != "ray":
         raise CourseError(f"There is no engine {name!r}: use local or ray.")
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        raise CourseError(
-            "Ray is not installed here: pip install 'chest-xray-course[ray]', or use --engine local."
-        ) from None
+    if importlib.util.find_spec("ray") is None:  # found and not imported: Ray reads its settings when it is
+        raise CourseError("Ray is not installed here: pip install 'chest-xray-course[ray]', or use --engine local.")
     from util.archive.on_ray import run_ray
 
     return lambda blocks, recipe, pretrained: run_ray(blocks, recipe, **options)
