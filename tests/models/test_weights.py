@@ -95,6 +95,13 @@ def test_passport_in_words(tiny_release):
     assert "Labels:" not in text  # they are the course's
 
 
+def test_the_passport_alone_needs_no_network_and_claims_no_comparison(tiny_release):
+    whole, alone = load_pretrained(path=tiny_release), load_pretrained(path=tiny_release, network=False)
+    assert alone.model is None and alone.passport == whole.passport and alone.preprocessing == whole.preprocessing
+    assert "as recorded" in whole.describe() and "as recorded" not in alone.describe()
+    assert "Known film: compared where the network is loaded." in alone.describe()
+
+
 def test_passport_says_what_it_means_to_meet_these_films(tiny_release):
     loaded = load_pretrained()
     assert "has only ever seen simulated ones: poor scores are to be expected" in loaded.describe(REAL)

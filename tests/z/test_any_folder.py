@@ -1,15 +1,15 @@
-"""All notebooks on folders of films as people have them, through the course's own runner. Takes minutes, so it is late."""
+"""All notebooks on folders of films as people have them. Takes minutes, so it is late."""
 
 import re
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
 
-import nbformat
 import pytest
 
 from tests.helpers.folders import FOLDERS, make_folder
-from util.course.run import notebooks, run_notebook
+from tests.helpers.one_kernel import execute
+from util.course.run import notebooks
 from util.data.cohort import load_cohort
 from util.findings import FINDINGS
 
@@ -45,20 +45,19 @@ def lessons(folder):
 @pytest.fixture(scope="module", params=FOLDERS)
 def course(request, tmp_path_factory):
     """(name of the folder, executed notebooks by number) of one folder; two notebooks run at a time."""
-    base = tmp_path_factory.mktemp("any")
-    root, out = base / "films", base / "pages"
+    root = tmp_path_factory.mktemp("any") / "films"
     make_folder(root, request.param)
-    out.mkdir()
     environment = {
         "COURSE_BATCH": "1",
         "COHORT": "nih",
         "CXR_ROOT": str(root),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
-    paths = [path for path in notebooks() if path.stem[:2] in lessons(request.param)]
-    with ProcessPoolExecutor(2, get_context("spawn")) as pool:  # a failing cell raises CourseError
-        list(pool.map(partial(run_notebook, out=out, environment=environment), paths))
-    return request.param, {path.stem[:2]: nbformat.read(out / path.name, as_version=4) for path in paths}
+    paths, done = [path for path in notebooks() if path.stem[:2] in lessons(request.param)], {}
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        for some in pool.map(partial(execute, environment=environment), (paths[::2], paths[1::2])):
+            done |= some
+    return request.param, {path.stem[:2]: done[path] for path in paths}
 
 
 def printed(cell):

@@ -84,8 +84,8 @@ class Recipe:
     memory: int = 3_000_000_000
     readers: int | None = None
 
-    def load(self) -> Pretrained:
-        """The network with its preprocessing and passport.
+    def load(self, network: bool = True) -> Pretrained:
+        """The network with its preprocessing and passport; without `network`, no more than it takes to know these.
 
         Raises
         ------
@@ -94,8 +94,8 @@ class Recipe:
         from util.models.score_folder import load
 
         self.check()
-        pretrained = load(self.model, self.preprocessing, self.findings)
-        if self.network == "tensorflow":
+        pretrained = load(self.model, self.preprocessing, self.findings, network)
+        if self.network == "tensorflow" or not network:
             return pretrained
         from util.models.openvino import with_openvino
 

@@ -95,7 +95,7 @@ def _archive(options):
     )
     recipe.check()
     arrow()
-    pretrained = recipe.load()
+    pretrained = recipe.load(network=options.engine != "ray")  # the workers of Ray load their own
     recipe = replace(recipe, salt=_salt(options))
     print(pretrained.describe(), flush=True)
     done = score_archive(source, options.out, recipe, engine, pretrained, BLOCK, options.again)

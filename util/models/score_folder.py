@@ -340,10 +340,13 @@ def preprocessing_of(options: Namespace) -> Preprocessing | None:
     return Preprocessing(options.size, *constants, options.aspect or "stretch")
 
 
-def load(model: str, preprocessing: Preprocessing | None = None, findings: tuple | None = None) -> Pretrained:
+def load(
+    model: str, preprocessing: Preprocessing | None = None, findings: tuple | None = None, network: bool = True
+) -> Pretrained:
     """Weights by name or from a file; a CourseError that names the options where something of them must be said."""
     named = {"preprocessing": preprocessing, "findings": findings}
     named = {name: value for name, value in named.items() if value is not None}
+    named |= {} if network else {"network": False}
     is_file = Path(model).suffix or (Path(model).exists() and not (WEIGHTS / f"{model}.json").is_file())
     if not is_file:
         return load_pretrained(model, **named)

@@ -34,6 +34,7 @@ WEIGHTS = HOME / "data" / "weights"
 REAL = "nih-finetuned"  # the embedded weights that learned from real films
 TOLERANCE = 1e-3  # of a logit, on the known film
 TF32_TOLERANCE = 5e-3  # if a GPU rounds factors to 10 bits (TF32); an emulation gave a difference of 0.0013
+_UNPROVED = {False: "none is on record, so only the structure is proved", True: "compared where the network is loaded"}
 LARGEST = 64_000_000  # bytes of a file of the course's own format; the embedded ones have 14.5 million
 
 
@@ -43,7 +44,7 @@ class Pretrained:
 
     Attributes
     ----------
-    model : keras.Model, float32 (n, size, size, 3) -> logits (n, 14)
+    model : keras.Model, float32 (n, size, size, 3) -> logits (n, 14); None where only the passport was asked for
     findings : tuple of 14 str, the order of the logits
     preprocessing : util.models.preprocessing.Preprocessing
     passport : dict
@@ -59,11 +60,7 @@ class Pretrained:
         p, rules = self.passport, self.preprocessing
         square = "; the middle square of a film is taken" if rules.aspect == "crop" else ""
         known = p.get("known_film", {}).get("image")
-        proof = (
-            f"logits of {known} are as recorded{_roughly()}"
-            if known
-            else "none is on record, so only the structure is proved"
-        )
+        proof = f"logits of {known} are as recorded{_roughly()}" if known and self.model else _UNPROVED[bool(known)]
         lines = [
             f"Weights: {p['name']} ({p['bytes'] / 1e6:.1f} MB), {p['origin']}.",
             f"Trained on: {p['training']}.",
@@ -154,6 +151,7 @@ def load_pretrained(
     check: bool = True,
     findings: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
+    network: bool = True,
 ) -> Pretrained:
     """Load trained weights into DenseNet-121: the course's own, public ones, or a file of yours.
 
@@ -166,10 +164,12 @@ def load_pretrained(
     check : bool, compare the logits of the known film with the recorded ones (the course's own weights only)
     findings, preprocessing : for a foreign file without a record: names of its outputs in their order, and the
         `util.models.preprocessing.Preprocessing` of its training films
+    network : bool; False reads only the passport of the course's own weights, for a command whose workers load them
 
     Returns
     -------
-    Pretrained, its logits in the order of FINDINGS. The passport of foreign weights is printed.
+    Pretrained, its logits in the order of FINDINGS; without the network, its model is None. The passport of foreign
+    weights is printed.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def load_pretrained(
     if not public and (path is None or look_inside(path)[0] == SAFETENSORS):
         if findings is not None or preprocessing is not None:
             raise CourseError("The passport of these weights names findings and preprocessing: leave both out.")
-        return _load_own(name or "phantom", path, check)
+        return _load_own(name or "phantom", path, check, network)
     from util.models.public import load_foreign
 
     model, preprocessing, passport = load_foreign(name, path, findings, preprocessing)
@@ -199,15 +199,17 @@ def _public():
     return RECORDS
 
 
-def _load_own(name, path, check):
-    """Weights in the course's own format, tested on the known film."""
-    from util.models.densenet import build_densenet
-
+def _load_own(name, path, check, network):
+    """Weights in the course's own format, tested on the known film; or their passport alone."""
     passport = read_passport(name, path)
     file = Path(path).expanduser() if path else WEIGHTS / f"{name}.safetensors"
     if tuple(passport["findings"]) != FINDINGS:
         raise CourseError(f"{file.name} speaks of other findings than the course's 14: it cannot be used here.")
     preprocessing = Preprocessing(**passport["preprocessing"])
+    if not network:
+        return Pretrained(None, FINDINGS, preprocessing, passport)
+    from util.models.densenet import build_densenet
+
     model = build_densenet(preprocessing.size)
     read_weights(model, file, passport["sha256"])
     pretrained = Pretrained(model, FINDINGS, preprocessing, passport)
