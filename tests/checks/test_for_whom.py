@@ -150,6 +150,7 @@ NOISE = Bank(
         "turned won": (of_kinds(lambda a, r, w, o: a * (r + w) + o / 2), "turned round"),
         "mixed nothing": (of_kinds(lambda a, r, w, o: a * r + (1 - a) * w), "truly the same"),
         "mixed won": (of_kinds(lambda a, r, w, o: a * r + (1 - a) * w + o), "count as won"),
+        "mixed by truth": (of_kinds(lambda a, r, w, o: a * r + (1 - a) * w + o * a / 2), "does not depend on the AUC"),
         "mixed turned": (of_kinds(lambda a, r, w, o: a * r + (1 - a) * (1 - r)), "turned round"),
         "mixed out": (of_kinds(lambda a, r, w, o: (a * r + (1 - a) * w) / (r + w)), "left out"),
         "perfect": (lambda a, p, n: (p + n) / 2, "PERFECT"),

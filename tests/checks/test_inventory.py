@@ -201,4 +201,5 @@ def test_hints_are_kept_by_choice_alone(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_HINTS", str(tmp_path / "no" / "such" / "folder.jsonl"))
     capsys.readouterr()
     assert checked(check_auc_by_pairs, lambda *_: 0.5, auc) is auc  # the lesson goes on
-    assert "is not kept in" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is not kept in" in said and "hint(2) gives the idea, hint(3) the solution.\n" in said

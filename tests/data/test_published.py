@@ -154,6 +154,7 @@ def test_study_of_published_predictions(release, nih_files):
     found = study.load_study(cohort)
     assert sorted(found.films["Image"]) == IMAGES and list(found.scores.index) == list(found.films["Image"])
     assert found.published is None  # not all of the published films
+    assert list(found.films) == list(found.train) == list(cohort.films.drop(columns="Split"))
     patients = [set(part["PatientId"]) for part in (found.tuning, found.test, found.train)]
     assert patients[0] | patients[1] == set(found.films["PatientId"]) and patients[2] == set(range(20, 30))
     assert not patients[0] & patients[1] and 0 < len(patients[0]) < len(patients[1])

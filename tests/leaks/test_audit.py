@@ -1,5 +1,7 @@
 """The audit of folders as people have them: damaged and plain films, few films, one split, one view, no age."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -86,6 +88,16 @@ def test_any_folder_is_looked_at(nih_files, patients, row, tail):
     assert verdicts(seen)["all"] == (BLIND if one_split else LEAK)
     assert verdicts(seen)["columns"] == verdicts(seen)["order"] == verdicts(seen)["marks"] == BLIND
     assert verdicts(seen)["near-duplicates"] == (CLEAN if len(patients) > 1 else BLIND)
+
+
+def test_films_of_the_first_patient_in_two_splits_are_shown(nih_files):
+    names = folder(nih_files, (*TRAIN, *TRAIN))
+    cohort = nih_files.load()
+    splits = ["train"] * len(TRAIN) + ["test"] * 2 + ["train"] * (len(TRAIN) - 2)
+    seen = audit(replace(cohort, films=cohort.films.assign(Split=splits)), STEPS)
+    check = next(check for check in seen.checks if check.name == "patients")
+    assert check.verdict == LEAK and "2 patients are in two splits: 2 in train and test" in check.seen
+    assert sorted(check.images) == [names[0], names[len(TRAIN)]]
 
 
 def test_an_age_that_nobody_knows_tells_nothing(nih_files):

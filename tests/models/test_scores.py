@@ -66,6 +66,14 @@ def test_scores_are_those_of_the_model(films, counted):
         np.testing.assert_allclose(row, logits, atol=1e-5)
 
 
+def test_a_second_table_goes_into_the_same_folder(films, counted, nih_files, tmp_path, capsys):
+    cohort_scores(films)
+    nih_files.film(f"{TEST_PATIENTS[0]}.png", (48, 40))
+    cohort_scores(nih_files.load())
+    assert len(list((tmp_path / "build" / "scores").iterdir())) == 2 and len(counted) == 10
+    assert "not kept" not in "".join(capsys.readouterr())
+
+
 def test_each_split_has_its_own_table(films, counted):
     assert cohort_scores(films, "valid").empty
     assert len(cohort_scores(films, "test")) == 5

@@ -44,3 +44,10 @@ def test_too_few_films_are_told_in_one_sentence(films, tmp_path, kind):
 def test_the_rival_needs_no_age(films):
     train, test = (films[films["Split"] == split].assign(Age=float("nan")) for split in ("train", "test"))
     assert rival_scores(train, test).notna().all().all()
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_the_rival_says_nothing_of_a_finding_on_all_films_or_on_none(films, label):
+    train, test = (films[films["Split"] == split] for split in ("train", "test"))
+    scores = rival_scores(train.assign(Mass=label), test)
+    assert (scores["Mass"] == 0).all() and scores["Edema"].nunique() > 10

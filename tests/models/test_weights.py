@@ -18,6 +18,7 @@ from util.findings import FINDINGS
 from util.models.contamination import contamination
 from util.models.weights import (
     TOLERANCE,
+    _constant,
     check_known_film,
     load_pretrained,
     read_passport,
@@ -93,6 +94,12 @@ def test_passport_in_words(tiny_release):
     assert "Known film: logits of known.png are as recorded." in text
     assert "Licence: MIT. Not for clinical use." in text
     assert "Labels:" not in text  # they are the course's
+
+
+def test_constants_are_read_at_a_glance():
+    assert [_constant(value) for value in (0, 1, 120.44, 0.2290001, [0.485, 0.0])] == [
+        "0.0", "1", "120.4", "0.229", "(0.485, 0.0)",
+    ]  # fmt: skip
 
 
 def test_the_passport_alone_needs_no_network_and_claims_no_comparison(tiny_release):
