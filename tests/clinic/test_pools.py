@@ -74,6 +74,15 @@ def test_a_marker_leaves_the_film_that_it_is_given():
     assert new_marker(film).any() and not film.any()
 
 
+@pytest.mark.parametrize("side", [160, 320, 640])
+def test_a_marker_is_a_white_plate_with_dark_letters_whatever_the_size(side):
+    plate = new_marker(np.full((side, side), 100, np.uint8)) != 100
+    rows, columns = np.flatnonzero(plate.any(axis=1)) / side, np.flatnonzero(plate.any(axis=0)) / side
+    assert [rows[0], rows[-1], columns[0], columns[-1]] == pytest.approx([0.02, 0.16, 0.7, 0.98], abs=0.01)
+    letters = new_marker(np.full((side, side), 100, np.uint8))[plate] < 128
+    assert 0.05 < letters.mean() < 0.25
+
+
 def test_portable_films_are_all_ap():
     pools = read_pools()
     assert (pools.views("portable") == "AP").all()

@@ -131,6 +131,8 @@ def slow(explorer, monkeypatch):
     go, begun, real = Event(), Event(), METHODS["occlusion"]
 
     def waiting(model, films, layer, watch):
+        assert panel.bar.value == 0
+
         def after(done, of):
             begun.set()
             assert go.wait(60)
@@ -140,7 +142,8 @@ def slow(explorer, monkeypatch):
 
     monkeypatch.setenv("COURSE_BATCH", "0")
     monkeypatch.setitem(METHODS, "occlusion", waiting)
-    return _Panel(explorer), go, begun
+    panel = _Panel(explorer)
+    return panel, go, begun
 
 
 def test_occlusion_shows_its_progress_and_then_its_picture(slow):

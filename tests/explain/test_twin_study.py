@@ -48,13 +48,14 @@ def test_the_command_writes_what_the_lesson_reads(network, tmp_path, monkeypatch
     monkeypatch.setattr(
         twin_study, "measure_maps", lambda: {"finding": np.array(["Mass"]), "what changed": np.ones((1, 5, 5))}
     )
-    assert twin_study.main(["--out", str(tmp_path / "new")]) == 0
-    table, maps = twin_study.load_effects(tmp_path / "new"), twin_study.load_maps(tmp_path / "new")
+    new = tmp_path / "not there" / "new"
+    assert twin_study.main(["--out", str(new)]) == 0
+    table, maps = twin_study.load_effects(new), twin_study.load_maps(new)
     pd.testing.assert_frame_equal(table, small, atol=0.001, check_dtype=False)
     assert maps["what changed"].shape == (1, 5, 5)
-    first = (tmp_path / "new" / "effects.csv.gz").read_bytes()
-    twin_study.main(["--out", str(tmp_path / "new"), "--only", "effects"])
-    assert (tmp_path / "new" / "effects.csv.gz").read_bytes() == first  # to the byte
+    first = (new / "effects.csv.gz").read_bytes()
+    twin_study.main(["--out", str(new), "--only", "effects"])
+    assert (new / "effects.csv.gz").read_bytes() == first  # to the byte
     assert "simulated people" in capsys.readouterr().out
 
 

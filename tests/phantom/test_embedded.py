@@ -1,6 +1,7 @@
 """The sampler of the simulated cohort: prevalences, courses, labels, splits and files."""
 
 import json
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -242,6 +243,18 @@ def test_command_writes_a_cohort(tmp_path, stub, capsys):
     assert len(pd.read_csv(tmp_path / "new" / "films.csv")) == 8
     assert command.main(arguments) == 2
     assert "not an empty folder" in capsys.readouterr().err
+
+
+def test_the_command_draws_shards(tmp_path, stub):
+    arguments = ["--n", "8", "--seed", "7", "--out", str(tmp_path / "new"), "--size", "32", "--workers", "1"]
+    assert command.main([*arguments, "--shards"]) == 0
+    assert len(shards.open_shards(tmp_path / "new")[1]) == 8
+
+
+@pytest.mark.parametrize("size, good", [(31, False), (32, True), (2048, True), (2049, False)])
+def test_limits_of_the_size(size, good):
+    with nullcontext() if good else pytest.raises(CourseError, match="films are 32 to 2048 pixels a side"):
+        released.check_film_arguments(size)
 
 
 @pytest.mark.parametrize(

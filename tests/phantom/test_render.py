@@ -233,3 +233,18 @@ def test_a_finding_beyond_the_film_leaves_no_mask(finding):
     film = render(anatomy, acquisition, {finding: 0.8}, 5, size=64)
     assert film.pixels.shape == (64, 64)
     assert not film.masks[finding].any()
+
+
+def test_a_skin_fold_fades_over_some_centimeters():
+    """Half of its brightness is left on a strip of some nine columns, 2 cm."""
+    widths = []
+    for number in range(1, 6):
+        taken = make_acquisition(SEED, number, 0, "AP")
+        plain, folded = (
+            render(patient(number), dataclasses.replace(taken, skin_fold=fold), {}, SEED, size=160).pixels.astype(float)
+            for fold in (False, True)
+        )
+        change = np.abs(folded - plain)
+        row = (change - np.median(change))[60:100].mean(axis=0)
+        widths.append((row > row.max() / 2).sum())
+    assert 8 <= np.mean(widths) <= 11
