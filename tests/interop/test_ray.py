@@ -123,7 +123,6 @@ def test_a_machine_that_is_gone_costs_no_film(cluster, wanted, tmp_path):
 DRIVER = """
 import ray  # before the engine asks for it, as a program of yours may
 import sys
-from tests.helpers.ray_cluster import add_machine, running_cluster
 from tests.helpers.stub_scorer import StubRecipe
 from util.archive.on_ray import run_ray
 from util.archive.run import score_archive
