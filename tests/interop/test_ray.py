@@ -94,10 +94,13 @@ def test_a_full_disk_ends_the_run_and_the_same_command_goes_on(cluster, wanted, 
             raise OSError(28, "No space left on device")
         sync(handle)
 
+    threads = set(threading.enumerate())
     with monkeypatch.context() as patch:
         patch.setattr(writing.os, "fsync", full)
         with pytest.raises(CourseError, match="No space left"):
             score_archive(source, tmp_path / "ray", recipe, engine(cluster), films=BLOCK)
+    # One that reaches Ray after its end would take this process with it, without a word.
+    assert {thread.name for thread in set(threading.enumerate()) - threads} <= {"tqdm_monitor"}
     before = len(rows_of(tmp_path / "ray"))
     done = score_archive(source, tmp_path / "ray", recipe, engine(cluster), films=BLOCK)
     assert 0 < before < FILMS and done.earlier == before and rows_of(tmp_path / "ray") == rows

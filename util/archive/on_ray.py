@@ -20,6 +20,7 @@ import pickle
 import secrets
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -42,6 +43,8 @@ WINDOW = 200  # blocks for each worker: loading the network again for the next w
 WINDOW_BYTES = 1_000_000_000  # of films that come with their bytes
 ATTEMPTS = 3  # rounds in a row that may end without a single block
 STARTS = 3  # attempts to start Ray, which gives up on a busy machine after some seconds
+THREADS = ("StreamingExecutor", "ray-data")  # names of the threads in which Ray Data hands out blocks
+PATIENCE = 60  # seconds for one of them, which ends with the run
 STORE = 300_000_000  # bytes of shared memory: blocks are small
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -110,7 +113,15 @@ def _cluster(address):
             logger.setLevel(level)
             context.enable_progress_bars, context.print_on_execution_start = kept
             if mine:
+                _wait_for_threads()
                 ray.shutdown()
+
+
+def _wait_for_threads():
+    """Wait for threads of Ray Data: one that reaches Ray after its end takes this process with it, without a word."""
+    for thread in threading.enumerate():
+        if thread.name.startswith(THREADS):
+            thread.join(PATIENCE)
 
 
 def _started(address):
@@ -256,6 +267,7 @@ def _scored(window, recipe):
 def _round(left, recipe, workers, cores):
     """(number, bytes, error) of each block that this round could score."""
     import ray
+    from ray.data.block import BlockAccessor
 
     rows = [{"number": number, "block": block} for number, block in left.items()]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
@@ -270,9 +282,10 @@ def _round(left, recipe, workers, cores):
             max_restarts=0,  # Ray would wait for room on a machine that is gone
             max_task_retries=0,
         )
-    for batch in scored.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-        for row in batch.to_pylist():
-            yield row["number"], row["table"], row["wrong"]
+    for bundle in scored.iter_internal_ref_bundles():  # without the threads that fetch ahead, which nothing ends
+        for entry in bundle.blocks:
+            for row in BlockAccessor.for_block(ray.get(entry.ref)).to_arrow().to_pylist():
+                yield row["number"], row["table"], row["wrong"]
 
 
 def _ours(error):
