@@ -1,7 +1,7 @@
 """The results of the README: AUC of the embedded model on films that it has not met, and the README's picture.
 
 python -m util results                                             simulated films
-COHORT=nih CXR_ROOT=../shared/nih python -m util results           real films
+COHORT=nih CXR_ROOT=FOLDER python -m util results                   real films
 python -m util results --finetuned                                 nih-finetuned, patients held out
 python -m util results --picture data/course.png
 """

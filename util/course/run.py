@@ -1,7 +1,7 @@
 """Run the course from first to last notebook, and leave it as pages to read.
 
     python -m util course                                       simulated films
-    python -m util course --cohort nih --root ../shared/nih     real films
+    python -m util course --cohort nih --root FOLDER            real films
 
 Each notebook runs in a fresh kernel; the executed notebooks and build/course/index.html are left behind. A failing
 cell stops the course with its notebook, its number and its error.

@@ -1,6 +1,6 @@
 """The price of a real film: AUC on held-out real films against how many real films were learned from.
 
-    python -m util learning-curve ../shared/nih ../shared/nih-more --out build/price
+    python -m util learning-curve FOLDER [ANOTHER ...] --out build/price
 
 From the phantom's weights and from random ones, on the same films, with the same number of views; all patients are held
 out once. Then each large source of films is held out as a whole, which patients held out cannot show. Finished runs are kept,
