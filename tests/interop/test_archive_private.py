@@ -8,7 +8,6 @@ import zipfile
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -23,8 +22,7 @@ from util.archive.block import BLOCK, Recipe, blocks_of
 from util.archive.parts import read_manifest, read_parts
 from util.archive.reader import hashed
 from util.archive.run import score_archive
-from util.archive.sources import FilmRef, find_films
-from util.errors import CourseError
+from util.archive.sources import FilmRef
 from util.findings import FINDINGS
 from util.models import score_folder
 
@@ -172,25 +170,6 @@ def test_the_command_and_its_manifest(root, tmp_path, monkeypatch, capsys):
     (out / "gate.npz").write_bytes(b"damaged")
     with pytest.raises(TypeError):  # it would be fitted again
         block.with_gate(RECIPE, out / "gate.npz")
-
-
-def test_remote_films(root, tmp_path, engine):
-    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
-    system = fsspec.filesystem("memory")
-    for path in root.iterdir():
-        system.pipe(f"/bucket/images/{path.name}", path.read_bytes())
-    refs = list(find_films("memory://bucket"))
-    assert [ref.name for ref in refs] == sorted(path.name for path in root.iterdir())
-    score_archive(root, tmp_path / "near", RECIPE, engine)
-    packed = tmp_path / "films.zip"
-    with zipfile.ZipFile(packed, "w") as archive:
-        for path in sorted(root.iterdir()):
-            archive.write(path, path.name)
-    score_archive(f"zip://::file://{packed}", tmp_path / "far", RECIPE, engine)  # other processes see no memory://
-    a, b = (table(tmp_path / name).drop(columns="key") for name in ("near", "far"))
-    pd.testing.assert_frame_equal(a, b, check_exact=True)
-    with pytest.raises(CourseError, match="There are no films at memory://nowhere"):
-        list(find_films("memory://nowhere"))
 
 
 def test_blocks_end_with_their_bytes(monkeypatch):

@@ -46,9 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
     parser.add_argument("--out", type=Path, help="file of the features, or table (CSV) of the others")
     options = parser.parse_args(arguments)
     manifest = read_manifest(options.folder)
-    print(
-        f"{options.folder}: {manifest['films']:,} films in {manifest['parts']:,} parts, {manifest['refused']:,} refused."
-    )
+    counts = ", ".join(f"{what} {manifest[what]:,}" for what in ("films", "refused", "parts"))
+    print(f"{options.folder} holds: {counts}.")
     LOOKS[options.what](options)
     print("Not for clinical use.")
     return 0

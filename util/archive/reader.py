@@ -41,7 +41,22 @@ NIH_NAME = re.compile(r"(?:.*/)?(\d{8})_\d{3}\.\w+")
 PLACES = {"Modality": 0x00080060, "SOPClassUID": 0x00080016, "ViewPosition": 0x00185101, "PatientID": 0x00100020,
           "StudyInstanceUID": 0x0020000D}  # fmt: skip
 FRONTAL, SIDE = ("PA", "AP"), ("LL", "RL", "LATERAL", "LAT", "LPO", "RPO", "LAO", "RAO", "OBLIQUE", "LLO", "RLO")
+NOT_SENT = "the store did not send it"  # the reason of a film that is there, when its store does not answer
 FILMS = ("CR", "DX", "DR", "RG", "PX", "RF", "OT", "SC", "")  # modalities that may be films; others are not chest films
+
+
+class NotSent(Exception):
+    """A store did not send a film that it lists; the message is the kind of its error.
+
+    See Also
+    --------
+    util.archive.run.score_archive : tries such films again, and ends where a store sends none
+
+    Examples
+    --------
+    >>> str(NotSent("ConnectionError"))
+    'ConnectionError'
+    """
 
 
 @dataclass(frozen=True)
@@ -116,6 +131,8 @@ def read_ref(ref: FilmRef, setting: Setting) -> tuple[dict, np.ndarray | None]:
         reason = f"reading it takes more than {setting.memory / 1e9:g} GB of memory"
     except CourseError as error:
         reason = str(error)
+    except NotSent as error:
+        reason = f"{NOT_SENT} ({error})"
     except Exception as error:  # a bad film never costs the others; a message might repeat text of the file
         reason = f"it cannot be read: {type(error).__name__}"
     return facts | {"refused": reason}, None
@@ -210,11 +227,20 @@ def _fetch(ref: FilmRef) -> bytes:
             raise Refused("is damaged in the zip", "pack it again") from None
     if ref.kind == "tar":
         return _from_tar(ref)
+    return _from_store(ref)
+
+
+def _from_store(ref):
     import fsspec
 
-    system, _ = fsspec.core.url_to_fs(ref.place)
-    with system.open(ref.member, "rb") as file:
-        return file.read(BYTES + 1)
+    try:
+        system, _ = fsspec.core.url_to_fs(ref.place)
+        with system.open(ref.member, "rb") as file:
+            return file.read(BYTES + 1)
+    except (FileNotFoundError, PermissionError):
+        raise
+    except Exception as error:  # every store has errors of its own
+        raise NotSent(type(error).__name__) from None
 
 
 def _from_tar(ref):

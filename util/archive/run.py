@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from util.archive.block import BLOCK, COURSE, Recipe, blocks_of, with_gate
 from util.archive.local import run_local
 from util.archive.parts import is_refused
+from util.archive.reader import NOT_SENT
 from util.archive.sources import find_films
 from util.archive.writing import open_archive
 from util.errors import CourseError
@@ -84,7 +85,8 @@ def score_archive(
 
     Raises
     ------
-    CourseError : source, archive or options are not as they should be, or the disk is full; what is written stays.
+    CourseError : source, archive or options are not as they should be, the disk is full, or the films' store sends none
+        any more; what is written stays.
 
     See Also
     --------
@@ -108,6 +110,7 @@ def score_archive(
         tables = _tables(blocks_of(archive.waiting(refs), films), recipe, engine, pretrained, archive.folder)
         try:
             for table in progress(tables, "scoring films, block by block"):
+                table = _sent(table)
                 archive.add(table)
                 bad = table.filter(is_refused(table))
                 _tell(bad, refused)
@@ -126,6 +129,22 @@ def _tables(blocks, recipe, engine, pretrained, folder):
     if first is not None:
         recipe = with_gate(recipe, folder / "gate.npz") if recipe.gate == COURSE else recipe
         yield from engine(itertools.chain([first], blocks), recipe, pretrained)
+
+
+def _sent(table):
+    """The table without films that their store did not send: they are no bad films, and the same command tries them again."""
+    from pyarrow import compute
+
+    missing = compute.fill_null(compute.starts_with(table["refused"], NOT_SENT), False)
+    if count := compute.sum(missing).as_py():
+        if count == table.num_rows:
+            why = table["refused"][0].as_py().removeprefix(NOT_SENT)
+            raise CourseError(
+                f"The store did not send any of the next {count:,} films{why}: see that it can be reached, and start the "
+                "same command again. What is scored is kept."
+            )
+        note(f"Films that the store did not send: {count:,}. The same command tries them again.")
+    return table.filter(compute.invert(missing))
 
 
 def _tell(bad, before):

@@ -103,7 +103,7 @@ def _archive(options):
     print(
         f"\n{done.scored:,} films scored and {done.refused:,} refused in this run; {done.earlier:,} were there before."
     )
-    print(f"{options.out}: {counts['films']:,} films in {counts['parts']:,} parts, {counts['refused']:,} refused.")
+    print(f"{options.out} holds: films {counts['films']:,}, refused {counts['refused']:,}, parts {counts['parts']:,}.")
     print(f"AUCs, copies, drift and features of it: python -m util archive {options.out} --help. Not for clinical use.")
     return 0
 

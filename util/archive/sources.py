@@ -21,6 +21,9 @@ from util.errors import CourseError
 IMAGES = re.compile(r"(images(_\d+)?/)+")  # NIH's folders, which are no part of a film's name
 UID = re.compile(r"\.\d*")  # a DICOM file is often named by its UID, 1.2.840...., or has no suffix at all
 TARS = (".tar", ".tar.gz", ".tgz")
+STAMPS = (  # what stores call it that changes with a file, the surest first
+    "ETag", "etag", "md5Hash", "mtime", "LastModified", "last_modified", "modificationTime", "modified", "created"
+)  # fmt: skip
 DEEPEST = 200  # folders within folders
 LISTS = (".txt", ".lst")
 
@@ -271,10 +274,7 @@ def _of_address(address):
             known = _begins_as_dicom(system, path)
         if known:
             info = found[path]
-            stamp = next(
-                (str(info[k]) for k in ("ETag", "etag", "md5Hash", "mtime", "LastModified", "created") if info.get(k)),
-                "",
-            )
+            stamp = next((str(info[k]) for k in STAMPS if info.get(k)), "")
             yield FilmRef(short_name(relative), "remote", address, path, size=int(info.get("size") or -1), stamp=stamp)
 
 
