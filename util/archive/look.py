@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from util import settings
-from util.archive.parts import read_manifest
+from util.archive.parts import counts_of, read_manifest
 from util.command import argument_parser, command
 from util.errors import CourseError
 
@@ -45,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
     parser.add_argument("--reference", type=Path, help="the archive that drift is measured against")
     parser.add_argument("--out", type=Path, help="file of the features, or table (CSV) of the others")
     options = parser.parse_args(arguments)
-    manifest = read_manifest(options.folder)
-    counts = ", ".join(f"{what} {manifest[what]:,}" for what in ("films", "refused", "parts"))
-    print(f"{options.folder} holds: {counts}.")
+    print(f"{options.folder} holds: {counts_of(read_manifest(options.folder))}.")
     LOOKS[options.what](options)
     print("Not for clinical use.")
     return 0

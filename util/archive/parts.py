@@ -116,6 +116,21 @@ def schema(features: int = 0, maps: Sequence[str] = (), cells: int = 0) -> pyarr
 # --- Reading ---------------------------------------------------------------------------------------
 
 
+def counts_of(manifest: dict) -> str:
+    """What an archive holds, in words, from its manifest.
+
+    See Also
+    --------
+    read_manifest : gives it
+
+    Examples
+    --------
+    >>> counts_of({"films": 1200, "refused": 3, "parts": 19})
+    'films 1,200, refused 3, parts 19'
+    """
+    return ", ".join(f"{what} {manifest[what]:,}" for what in ("films", "refused", "parts"))
+
+
 def read_manifest(folder: Path | str) -> dict:
     """The manifest of an archive: a dict with `identity` (what all parts share), `films`, `refused`, `parts`, `runs`.
 

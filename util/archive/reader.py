@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +42,7 @@ NIH_NAME = re.compile(r"(?:.*/)?(\d{8})_\d{3}\.\w+")
 PLACES = {"Modality": 0x00080060, "SOPClassUID": 0x00080016, "ViewPosition": 0x00185101, "PatientID": 0x00100020,
           "StudyInstanceUID": 0x0020000D}  # fmt: skip
 FRONTAL, SIDE = ("PA", "AP"), ("LL", "RL", "LATERAL", "LAT", "LPO", "RPO", "LAO", "RAO", "OBLIQUE", "LLO", "RLO")
+DAMAGED = (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError)  # what a member of a zip raises
 NOT_SENT = "the store did not send it"  # the reason of a film that is there, when its store does not answer
 FILMS = ("CR", "DX", "DR", "RG", "PX", "RF", "OT", "SC", "")  # modalities that may be films; others are not chest films
 
@@ -223,7 +225,7 @@ def _fetch(ref: FilmRef) -> bytes:
                 return file.read(BYTES + 1)
         except RuntimeError:
             raise Refused("is locked by a password in the zip", "unlock it") from None
-        except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError):
+        except DAMAGED:
             raise Refused("is damaged in the zip", "pack it again") from None
     if ref.kind == "tar":
         return _from_tar(ref)
@@ -237,8 +239,8 @@ def _from_store(ref):
         system, _ = fsspec.core.url_to_fs(ref.place)
         with system.open(ref.member, "rb") as file:
             return file.read(BYTES + 1)
-    except (FileNotFoundError, PermissionError):
-        raise
+    except (FileNotFoundError, PermissionError, zlib.error, *DAMAGED):
+        raise  # of this film alone: the store did answer
     except Exception as error:  # every store has errors of its own
         raise NotSent(type(error).__name__) from None
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from util.archive.block import BLOCK, COURSE, NETWORKS, Recipe
-from util.archive.parts import arrow
+from util.archive.parts import arrow, counts_of
 from util.archive.run import engine_of, score_archive
 from util.command import argument_parser, command
 from util.data.cohort import PHANTOM
@@ -99,11 +99,10 @@ def _archive(options):
     recipe = replace(recipe, salt=_salt(options))
     print(pretrained.describe(), flush=True)
     done = score_archive(source, options.out, recipe, engine, pretrained, BLOCK, options.again)
-    counts = done.manifest
     print(
         f"\n{done.scored:,} films scored and {done.refused:,} refused in this run; {done.earlier:,} were there before."
     )
-    print(f"{options.out} holds: films {counts['films']:,}, refused {counts['refused']:,}, parts {counts['parts']:,}.")
+    print(f"{options.out} holds: {counts_of(done.manifest)}.")
     print(f"AUCs, copies, drift and features of it: python -m util archive {options.out} --help. Not for clinical use.")
     return 0
 
