@@ -1,13 +1,12 @@
 """Lessons for a browser: they run where threads, processes and TensorFlow are forbidden, from the archive that travels along."""
 
-import os
 import zipfile
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from tests.helpers.notebook_rules import NAMES, WITHOUT_TENSORFLOW
+from util.course.kernel import kernel_of
 from util.course.lite import without_tensorflow, write_files
 
 # Pyodide has none of these: a plain kernel in which they fail as they do there.
@@ -64,8 +63,8 @@ def test_a_lesson_runs_without_threads_processes_and_tensorflow(files, name):
     notebook.metadata.kernelspec.name = "python3"
     notebook.cells.insert(0, nbformat.v4.new_code_cell(FORBIDDEN))
     notebook.cells.append(nbformat.v4.new_code_cell(TRIED))
-    client = NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(files)}}, extra_arguments=["--log-level=CRITICAL"]
-    )
-    client.execute(env={**os.environ, "COURSE_BATCH": "1", "COHORT": "", "CXR_ROOT": "", "PYTHONPATH": ""})
+    environment = {"COURSE_BATCH": "1", "COHORT": "", "CXR_ROOT": "", "PYTHONPATH": ""}
+    with kernel_of(notebook, files, environment) as client:
+        for number, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, number)
     assert any("simulated films" in str(cell.get("outputs", "")) for cell in notebook.cells)

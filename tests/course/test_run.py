@@ -243,10 +243,17 @@ def test_a_kernel_that_dies_or_hangs_is_a_failure(folder, tmp_path, monkeypatch)
     write(folder, "01_dies", "import os\nos._exit(9)")
     with pytest.raises(CourseError, match="01_dies stopped at cell 2: DeadKernelError: Kernel died"):
         run_notebook(folder / "01_dies.ipynb", tmp_path, {})
-    monkeypatch.setattr(course, "CELL_SECONDS", 2)
+    monkeypatch.setattr("util.course.kernel.CELL_SECONDS", 2)
     write(folder, "02_hangs", "import time\ntime.sleep(600)")
     with pytest.raises(CourseError, match=r"02_hangs stopped at cell \d: CellTimeoutError: .*2 seconds"):
         run_notebook(folder / "02_hangs.ipynb", tmp_path, {})
+
+
+def test_what_a_kernel_says_as_it_ends_is_not_shown(folder, tmp_path, capfd):
+    """ipykernel sometimes complains about tasks that it leaves behind, which is nothing to who runs the course."""
+    write(folder, "01_ends", "import atexit, os\natexit.register(os.write, 2, b'Task was destroyed')")
+    run_notebook(folder / "01_ends.ipynb", tmp_path, {})
+    assert capfd.readouterr().err == ""
 
 
 # ---- small parts ------------------------------------------------------------------------------------------------

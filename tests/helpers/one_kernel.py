@@ -1,11 +1,9 @@
 """Notebooks executed one after another in one kernel: importing TensorFlow again for each would take most of the time."""
 
-import os
-
 import nbformat
-from nbclient import NotebookClient
 
-from util.course.run import CELL_SECONDS, NOTEBOOKS
+from util.course.kernel import kernel_of
+from util.course.run import NOTEBOOKS
 
 ANEW = """
 for name in set(get_ipython().user_ns) - set(get_ipython().user_ns_hidden):
@@ -26,14 +24,7 @@ def execute(paths, environment):
     dict path -> NotebookNode
     """
     done = {}
-    client = NotebookClient(
-        nbformat.v4.new_notebook(),
-        timeout=CELL_SECONDS,
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
-        extra_arguments=["--log-level=CRITICAL"],
-        coalesce_streams=True,
-    )
-    with client.setup_kernel(env={**os.environ, **environment}):
+    with kernel_of(nbformat.v4.new_notebook(), NOTEBOOKS, environment) as client:
         for path in paths:
             client.nb = notebook = nbformat.read(path, as_version=4)
             client.reset_execution_trackers()

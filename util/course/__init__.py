@@ -3,6 +3,7 @@
 setup_cell     the second cell of every notebook
 colab          what Colab lacks
 run            execute the notebooks
+kernel         a kernel for each of them
 pages          notebooks as pages
 badges         buttons for Colab and Binder
 binder         what Binder installs

@@ -7,7 +7,6 @@ Each notebook runs in a fresh kernel; the executed notebooks and build/course/in
 cell stops the course with its notebook, its number and its error.
 """
 
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -15,13 +14,13 @@ from pathlib import Path
 
 from util import settings
 from util.command import argument_parser, command
+from util.course.kernel import kernel_of
 from util.course.lessons import described
 from util.course.pages import title_of, write_index, write_page
 from util.data.cohort import HOME, load_cohort
 from util.errors import CourseError
 
 NOTEBOOKS = HOME / "notebooks"
-CELL_SECONDS = 600  # no cell is meant to take a minute; a hanging one must not hang the course
 ENOUGH = (300, 150)  # films and patients from which on most sections of all notebooks can be computed
 
 
@@ -79,28 +78,20 @@ def run_notebook(path, out, environment):
     CourseError : a cell failed; the executed part is written all the same.
     """
     import nbformat
-    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(
-        notebook,
-        timeout=CELL_SECONDS,
-        resources={"metadata": {"path": str(NOTEBOOKS)}},
-        extra_arguments=["--log-level=CRITICAL"],  # the kernel's own log is not for learners; errors stand in the cell
-        coalesce_streams=True,  # what a cell prints comes in pieces that change from run to run
-    )
     started, failure, megabytes = time.perf_counter(), None, float("nan")
-    with client.setup_kernel(env={**os.environ, **environment}):
-        try:
+    try:
+        with kernel_of(notebook, NOTEBOOKS, environment) as client:
             for number, cell in enumerate(notebook.cells):
                 client.execute_cell(cell, number)
             megabytes = _peak_memory_of(client)
-        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            failure = f"{path.stem} stopped at cell {number}: {_reason(error)}"
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        failure = f"{path.stem} stopped at cell {number}: {_reason(error)}"
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times of execution change from run to run
     write_page(notebook, out / path.name)
