@@ -1,5 +1,6 @@
 """Films at an address: what a store lists is scored as if it were here, and a store that fails costs no film."""
 
+import re
 import zipfile
 
 import pandas as pd
@@ -90,14 +91,33 @@ def test_a_film_that_is_gone_from_the_store_is_refused(root, store, tmp_path, en
     assert "00000005_000.png: there is no such file" in capsys.readouterr().out
 
 
-def test_a_film_that_is_damaged_in_a_remote_zip_is_a_bad_film(root, tmp_path, engine):
+def damage(packed, film):
+    """Other bytes in the middle of a film within a zip."""
+    packed.write_bytes(packed.read_bytes().replace(film.read_bytes()[100:200], b"0" * 100))
+
+
+def lock(packed, film):
+    """The film's entries say that it is encrypted (bit 0 of the general purpose flags)."""
+    data, name = bytearray(packed.read_bytes()), film.name.encode()
+    first, last = data.index(name), data.rindex(name)  # in its local header and in the directory
+    data[first - 30 + 6] |= 1
+    data[last - 46 + 8] |= 1
+    packed.write_bytes(data)
+
+
+@pytest.mark.parametrize("prefix", ["", "zip://::file://"], ids=["a file", "an address"])
+@pytest.mark.parametrize(
+    ("spoil", "reason"), [(damage, "damaged|BadZipFile"), (lock, "locked by a password in the zip")]
+)
+def test_a_film_that_cannot_be_taken_out_of_a_zip_is_a_bad_film(root, tmp_path, engine, capsys, prefix, spoil, reason):
     """It was sent: to try it again by the same command would end every later run."""
-    packed, damaged = tmp_path / "films.zip", root / "00000005_000.png"
+    packed, film = tmp_path / "films.zip", root / "00000005_000.png"
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(root.iterdir()):
             archive.write(path, path.name)
-    packed.write_bytes(packed.read_bytes().replace(damaged.read_bytes()[100:200], b"0" * 100))
+    spoil(packed, film)
     for scored, refused in ((19, 1), (0, 0)):
-        done = score_archive(f"zip://::file://{packed}", tmp_path / "out", RECIPE, engine)
+        done = score_archive(f"{prefix}{packed}", tmp_path / "out", RECIPE, engine)
         assert (done.scored, done.refused) == (scored, refused)
-    assert names(tmp_path / "out", refused=True) == [damaged.name]
+    assert names(tmp_path / "out", refused=True) == [film.name]
+    assert re.search(rf"Refused: {film.name}: it .*({reason})", capsys.readouterr().out)

@@ -43,6 +43,7 @@ PLACES = {"Modality": 0x00080060, "SOPClassUID": 0x00080016, "ViewPosition": 0x0
           "StudyInstanceUID": 0x0020000D}  # fmt: skip
 FRONTAL, SIDE = ("PA", "AP"), ("LL", "RL", "LATERAL", "LAT", "LPO", "RPO", "LAO", "RAO", "OBLIQUE", "LLO", "RLO")
 DAMAGED = (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError)  # what a member of a zip raises
+LOCKED = ("is locked by a password in the zip", "unlock it")
 NOT_SENT = "the store did not send it"  # the reason of a film that is there, when its store does not answer
 FILMS = ("CR", "DX", "DR", "RG", "PX", "RF", "OT", "SC", "")  # modalities that may be films; others are not chest films
 
@@ -224,7 +225,7 @@ def _fetch(ref: FilmRef) -> bytes:
             with _zip(ref.place, os.stat(ref.place).st_mtime_ns).open(ref.member) as file:
                 return file.read(BYTES + 1)
         except RuntimeError:
-            raise Refused("is locked by a password in the zip", "unlock it") from None
+            raise Refused(*LOCKED) from None
         except DAMAGED:
             raise Refused("is damaged in the zip", "pack it again") from None
     if ref.kind == "tar":
@@ -242,6 +243,8 @@ def _from_store(ref):
     except (FileNotFoundError, PermissionError, zlib.error, *DAMAGED):
         raise  # of this film alone: the store did answer
     except Exception as error:  # every store has errors of its own
+        if isinstance(error, RuntimeError) and "password" in str(error):  # the film is in a zip within the store
+            raise Refused(*LOCKED) from None
         raise NotSent(type(error).__name__) from None
 
 

@@ -139,9 +139,10 @@ def _sent(table):
     if count := compute.sum(missing).as_py():
         if count == table.num_rows:
             why = table["refused"][0].as_py().removeprefix(NOT_SENT)
+            some = "the next film" if count == 1 else f"any of the next {count:,} films"
             raise CourseError(
-                f"The store did not send any of the next {count:,} films{why}: see that it can be reached, and start the "
-                "same command again. What is scored is kept."
+                f"The store did not send {some}{why}: see that it can be reached, and start the same command again. What "
+                "is scored is kept."
             )
         note(f"Films that the store did not send: {count:,}. The same command tries them again.")
     return table.filter(compute.invert(missing))
