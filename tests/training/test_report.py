@@ -114,13 +114,16 @@ def test_price_of_films_that_teach(monkeypatch):
     results = {}
     for start, number, fold in plan():
         held_out = fold_of == fold
-        strength = 2.0 if start == "phantom" else 0.5
+        strength = 0.5 if start == "scratch" else 1.0 if number == 0 else 2.0
         results.setdefault((start, number), []).append(strength * y[held_out] + noise[held_out])
     out = price_table(films, fold_of, results).set_index(["start", "films", "finding"])
     for number in (90, 400):
         one, other, gain = (out.loc[(start, number, "mean")] for start in ("phantom", "scratch", "gain"))
         assert gain["auc"] == pytest.approx(one["auc"] - other["auc"], abs=2e-4)
         assert 0 < gain["low"] < gain["auc"] < gain["high"]
+        tuning = out.loc[("tuning", number, "mean")]
+        assert tuning["auc"] == pytest.approx(one["auc"] - out.loc[("phantom", 0, "mean"), "auc"], abs=2e-4)
+        assert 0 < tuning["low"] < tuning["auc"] < tuning["high"] < tuning["auc"] + (one["high"] - one["low"])
         assert one["low"] < one["auc"] < one["high"]
     assert ("scratch", 0, "mean") not in out.index and ("phantom", 0, "Mass") in out.index
     assert len(plan()) == 3 * (2 * len(VIEWS) - 1)

@@ -85,13 +85,18 @@ def _mean_of_known(values, axis):
 
 
 def price_table(films, fold_of, results):
-    """Table: start (phantom, scratch, or gain, their difference), films, finding ('mean' first), auc, low, high (95 %)."""
-    rows = []
+    """Table: start, films, finding ('mean' first), auc, low, high (95 %).
+
+    Two values of `start` are differences of AUCs, paired by patient: 'gain' is phantom minus scratch on as many films,
+    and 'tuning' is the phantom after so many films minus the phantom after none.
+    """
+    rows, untuned = [], means(films, fold_of, results["phantom", 0])
     for number in VIEWS:
         sides = {s: means(films, fold_of, results[s, number]) for s in STARTS if (s, number) in results}
         if len(sides) == 2:
             (area, drawn), (other, redrawn) = sides["phantom"], sides["scratch"]
             sides["gain"] = area - other, drawn - redrawn
+            sides["tuning"] = area - untuned[0], drawn - untuned[1]
         learned = int(np.mean([(fold_of != f).sum() for f in range(FOLDS)])) if number is None else number
         for start, (area, drawn) in sides.items():
             limits = percentile_interval(drawn)
