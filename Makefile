@@ -58,7 +58,7 @@ course: setup ## all notebooks, executed, as pages and as a site (COHORT=nih ROO
 	@$(MAKE) --no-print-directory site-where-possible FROM="$(or $(OUT),build/course)"
 
 # Two jobs side by side: with as many threads as cores in each they wait for one another, PyTorch's up to six times as long.
-ONE_THREAD := OMP_NUM_THREADS=1 TF_NUM_INTRAOP_THREADS=1
+ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive TF_NUM_INTRAOP_THREADS=1
 
 test: setup ## lint, unit tests, and the notebooks under nbval
 	@$(RUN) -m ruff check .
