@@ -256,6 +256,14 @@ def test_what_a_kernel_says_as_it_ends_is_not_shown(folder, tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_why_a_kernel_cannot_start_is_shown(folder, tmp_path, capfd):
+    (tmp_path / "ipykernel_launcher.py").write_text("raise ImportError('half an installation')")
+    write(folder, "01_never", "1")
+    with pytest.raises(RuntimeError, match="Kernel died"):
+        run_notebook(folder / "01_never.ipynb", tmp_path, {"PYTHONPATH": str(tmp_path)})
+    assert "ImportError: half an installation" in capfd.readouterr().err
+
+
 # ---- small parts ------------------------------------------------------------------------------------------------
 
 

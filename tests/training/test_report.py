@@ -122,7 +122,9 @@ def test_price_of_films_that_teach(monkeypatch):
         assert gain["auc"] == pytest.approx(one["auc"] - other["auc"], abs=2e-4)
         assert 0 < gain["low"] < gain["auc"] < gain["high"]
         tuning = out.loc[("tuning", number, "mean")]
-        assert tuning["auc"] == pytest.approx(one["auc"] - out.loc[("phantom", 0, "mean"), "auc"], abs=2e-4)
+        none = out.loc[("phantom", 0, "mean")]
+        assert tuning["auc"] == pytest.approx(one["auc"] - none["auc"], abs=2e-4)
+        assert tuning["high"] - tuning["low"] < none["high"] - none["low"]  # without pairs it would be wider than both
         assert 0 < tuning["low"] < tuning["auc"] < tuning["high"] < tuning["auc"] + (one["high"] - one["low"])
         assert one["low"] < one["auc"] < one["high"]
     assert ("scratch", 0, "mean") not in out.index and ("phantom", 0, "Mass") in out.index

@@ -224,10 +224,10 @@ def _fetch(ref: FilmRef) -> bytes:
         try:
             with _zip(ref.place, os.stat(ref.place).st_mtime_ns).open(ref.member) as file:
                 return file.read(BYTES + 1)
+        except DAMAGED:  # before RuntimeError: a method of packing that Python lacks is a NotImplementedError
+            raise Refused("is damaged in the zip", "pack it again") from None
         except RuntimeError:
             raise Refused(*LOCKED) from None
-        except DAMAGED:
-            raise Refused("is damaged in the zip", "pack it again") from None
     if ref.kind == "tar":
         return _from_tar(ref)
     return _from_store(ref)

@@ -90,9 +90,10 @@ def price_table(films, fold_of, results):
     Two values of `start` are differences of AUCs, paired by patient: 'gain' is phantom minus scratch on as many films,
     and 'tuning' is the phantom after so many films minus the phantom after none.
     """
-    rows, untuned = [], means(films, fold_of, results["phantom", 0])
-    for number in VIEWS:
+    rows, untuned = [], None
+    for number in VIEWS:  # 0 is the first
         sides = {s: means(films, fold_of, results[s, number]) for s in STARTS if (s, number) in results}
+        untuned = untuned or sides["phantom"]
         if len(sides) == 2:
             (area, drawn), (other, redrawn) = sides["phantom"], sides["scratch"]
             sides["gain"] = area - other, drawn - redrawn
